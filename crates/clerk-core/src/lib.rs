@@ -1,0 +1,33 @@
+//! Clerk's tokens and authorization rules, without Postgres and without a clock of its own.
+//!
+//! A token is read by [`Jwt::decode`], judged by [`judge_header`], [`Jwt::verify_signature`], [`judge_claims`] and
+//! [`Times::judge`], in that order, and becomes [`SessionClaims`], which answers Clerk's `has()` questions. Whoever got
+//! only a payload (`request.jwt.claims`) starts at [`Claims::parse`]. [`inspect`] runs the same checks and tells what each
+//! of them saw.
+
+mod algorithm;
+mod authorization;
+mod checks;
+mod claims;
+mod json;
+mod jwks;
+mod jwt;
+mod permissions;
+mod publishable_key;
+mod quote;
+mod reason;
+mod reverification;
+mod scoped_list;
+mod session_claims;
+
+pub use algorithm::Algorithm;
+pub use checks::{CLOCK_SKEW_SECONDS, Check, Rules, Times, TokenType, inspect, judge_claims, judge_header};
+pub use claims::{Claim, Claims};
+pub use jwks::{Jwk, JwksError, VerifyingKey, parse_jwks};
+pub use jwt::{Header, Jwt, MAX_TOKEN_BYTES};
+pub use publishable_key::{Environment, PublishableKey, PublishableKeyError, jwks_url};
+pub use quote::quote;
+pub use reason::{Reason, Refusal};
+pub use reverification::{Reverification, ReverificationError, ReverificationLevel};
+pub use scoped_list::ScopedList;
+pub use session_claims::{Organization, SessionClaims};

@@ -1,0 +1,36 @@
+//! A small stand-in for Clerk, for tests, the demo and the benches.
+//!
+//! It holds the signing keys of one imaginary Clerk instance, mints every class of token those keys sign at
+//! Clerk, publishes the keys at `/.well-known/jwks.json`, and misbehaves on request. The issuer is free: the
+//! tokens may come from `https://clerk.sim.test` while the keys are served on a loopback port.
+//!
+//! ```
+//! use clerk_sim::{Simulator, Token};
+//!
+//! let clerk = Simulator::start();
+//! let token = Token::session(clerk.issuer(), "user_ada").organization(
+//!     "org_acme",
+//!     "acme",
+//!     "admin",
+//!     &[("posts", &["read", "manage"])],
+//! );
+//! let jwt = clerk.mint(token);
+//! assert_eq!(jwt.split('.').count(), 3);
+//! ```
+//!
+//! The binary `clerk-sim` serves the same over HTTP; [`control`] lists its requests.
+
+pub mod control;
+mod faults;
+mod keys;
+mod permissions;
+mod publishable_key;
+mod random;
+mod server;
+mod tokens;
+
+pub use faults::Fault;
+pub use keys::{Algorithm, Rotation, SigningKeys};
+pub use publishable_key::publishable_key;
+pub use server::{Options, Simulator};
+pub use tokens::Token;

@@ -1,0 +1,18 @@
+\echo
+\echo '── 1. Configure ─────────────────────────────────────────────────────────────────'
+\echo
+\echo 'The administrator installs the extension and names the Clerk instance. With real'
+\echo 'Clerk this is clerk.configure(publishable_key => ''pk_live_…'') and nothing else.'
+\echo 'The public keys are fetched at once, by a background worker of this server.'
+\echo
+create extension clerk_sync;
+\echo
+\x on
+select * from clerk.configure(
+  issuer => 'https://clerk.demo.example',
+  jwks_url => :'jwks_url'
+);
+\x off
+\echo 'They can be fetched again at any time:'
+\echo
+select clerk.refresh_jwks() as keys_cached;

@@ -1,0 +1,5 @@
+\set forged `./token user_ada 'key="stranger"'`
+\echo
+\echo 'The administrator can ask for every check that a token went through:'
+\echo
+select * from clerk.inspect_jwt(:'forged');

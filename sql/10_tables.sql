@@ -1,0 +1,89 @@
+-- What the database trusts. Backends cache these tables; a trigger on each row tells them of a change.
+
+CREATE FUNCTION clerk.trust_changed() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'clerk_trust_changed';
+COMMENT ON FUNCTION clerk.trust_changed() IS
+    'Trigger function of clerk_sync''s own tables: announces to every backend that its cached copy is out of date. Not to be called.';
+
+CREATE TABLE clerk.instances (
+    issuer text PRIMARY KEY CHECK (issuer OPERATOR(pg_catalog.<>) ''),
+    other_issuers text[] NOT NULL DEFAULT '{}',
+    environment text NOT NULL CHECK (environment OPERATOR(pg_catalog.=) ANY (ARRAY['development', 'production'])),
+    publishable_key text,
+    jwks_url text,
+    authorized_parties text[] NOT NULL DEFAULT '{}',
+    allow_missing_azp boolean NOT NULL DEFAULT false,
+    audiences text[] NOT NULL DEFAULT '{}',
+    accept_template_tokens boolean NOT NULL DEFAULT false,
+    treat_pending_as_signed_out boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE clerk.instances IS 'The Clerk instances whose tokens this database believes. Changed by clerk.configure() and clerk.remove_instance().';
+COMMENT ON COLUMN clerk.instances.issuer IS 'Frontend API URL: the iss of the instance''s tokens, letter by letter.';
+COMMENT ON COLUMN clerk.instances.other_issuers IS 'Further issuers of the same instance, as after a change of domain. They share the instance''s keys.';
+COMMENT ON COLUMN clerk.instances.environment IS 'development (pk_test_…) or production (pk_live_…).';
+COMMENT ON COLUMN clerk.instances.publishable_key IS 'As Clerk''s dashboard shows it; public.';
+COMMENT ON COLUMN clerk.instances.jwks_url IS 'Where the public keys are fetched. NULL: never fetched, only imported.';
+COMMENT ON COLUMN clerk.instances.authorized_parties IS 'Origins whose tokens (azp) are accepted. Empty: any.';
+COMMENT ON COLUMN clerk.instances.allow_missing_azp IS 'Whether tokens without azp, as native apps get them, pass although authorized_parties is set.';
+COMMENT ON COLUMN clerk.instances.audiences IS 'Values of aud that are accepted. A session token normally has none; with one that is not listed it is refused.';
+COMMENT ON COLUMN clerk.instances.accept_template_tokens IS 'Whether JWT template tokens, which have no session, count as their user.';
+COMMENT ON COLUMN clerk.instances.treat_pending_as_signed_out IS 'Whether a session with unfinished tasks (sts pending) counts as signed out, as in Clerk''s SDKs.';
+
+CREATE TABLE clerk.jwks (
+    issuer text NOT NULL REFERENCES clerk.instances (issuer) ON UPDATE CASCADE ON DELETE CASCADE,
+    kid text NOT NULL,
+    alg text,
+    n text NOT NULL,
+    e text NOT NULL,
+    origin text NOT NULL CHECK (origin OPERATOR(pg_catalog.=) ANY (ARRAY['fetched', 'imported'])),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (issuer, kid)
+);
+COMMENT ON TABLE clerk.jwks IS 'Public RSA signing keys of the instances. Filled by fetching, clerk.refresh_jwks() and clerk.import_jwks().';
+COMMENT ON COLUMN clerk.jwks.kid IS 'Key id. Clerk uses the instance''s id, so a rotated key can come back under the same one.';
+COMMENT ON COLUMN clerk.jwks.alg IS 'The only algorithm the key may be used with; NULL: RS256, RS384 or RS512.';
+COMMENT ON COLUMN clerk.jwks.n IS 'Modulus, base64url (RFC 7518, 6.3.1).';
+COMMENT ON COLUMN clerk.jwks.e IS 'Exponent, base64url.';
+COMMENT ON COLUMN clerk.jwks.updated_at IS 'When the key last changed; not when it was last confirmed.';
+
+CREATE TABLE clerk.settings (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    identity_source text NOT NULL CHECK (identity_source OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'token', 'claims']))
+);
+COMMENT ON TABLE clerk.settings IS 'At most one row: settings that decide trust and therefore are no GUCs. Without a row every default holds.';
+COMMENT ON COLUMN clerk.settings.identity_source IS 'Where the identity helpers look; see clerk.set_identity_source().';
+
+-- Written at every attempt, so it must not empty the caches: no trigger.
+CREATE TABLE clerk.jwks_fetches (
+    issuer text PRIMARY KEY REFERENCES clerk.instances (issuer) ON UPDATE CASCADE ON DELETE CASCADE,
+    attempted_at timestamptz,
+    finished_at timestamptz,
+    succeeded_at timestamptz,
+    last_error text,
+    last_error_at timestamptz
+);
+COMMENT ON TABLE clerk.jwks_fetches IS 'How fetching each instance''s keys went.';
+COMMENT ON COLUMN clerk.jwks_fetches.attempted_at IS 'When a token last caused a fetch; the cool-down counts from here.';
+COMMENT ON COLUMN clerk.jwks_fetches.finished_at IS 'When that fetch ended, however.';
+COMMENT ON COLUMN clerk.jwks_fetches.succeeded_at IS 'When keys last arrived, by whatever cause.';
+COMMENT ON COLUMN clerk.jwks_fetches.last_error IS 'Why the last fetch failed; NULL if it succeeded.';
+
+-- Row triggers, and always: a statement trigger or an ordinary one would stay silent in replica mode.
+CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.instances
+    FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed();
+CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.jwks
+    FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed();
+CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.settings
+    FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed();
+ALTER TABLE clerk.instances ENABLE ALWAYS TRIGGER trust_changed;
+ALTER TABLE clerk.jwks ENABLE ALWAYS TRIGGER trust_changed;
+ALTER TABLE clerk.settings ENABLE ALWAYS TRIGGER trust_changed;
+
+-- Configuration belongs into a dump. How fetching went does not.
+SELECT pg_catalog.pg_extension_config_dump('clerk.instances', '');
+SELECT pg_catalog.pg_extension_config_dump('clerk.jwks', '');
+SELECT pg_catalog.pg_extension_config_dump('clerk.settings', '');

@@ -1,0 +1,41 @@
+-- Handing the administrator's functions to another role.
+
+CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    functions CONSTANT regproc[] := ARRAY[
+        'clerk.configure', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.refresh_jwks', 'clerk.remove_instance',
+        'clerk.set_identity_source', 'clerk.verify_jwt'
+    ];
+    tables CONSTANT regclass[] := ARRAY['clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings'];
+    verb CONSTANT text := CASE WHEN give THEN 'GRANT' ELSE 'REVOKE' END;
+    preposition CONSTANT text := CASE WHEN give THEN 'TO' ELSE 'FROM' END;
+    one_function regproc;
+    one_table regclass;
+BEGIN
+    FOREACH one_function IN ARRAY functions LOOP
+        EXECUTE format('%s EXECUTE ON FUNCTION %s %s %s', verb, one_function::regprocedure, preposition, grantee);
+    END LOOP;
+    FOREACH one_table IN ARRAY tables LOOP
+        EXECUTE format('%s SELECT ON TABLE %s %s %s', verb, one_table, preposition, grantee);
+    END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION clerk.change_admin(regrole, boolean) IS
+    'What clerk.grant_admin() and clerk.revoke_admin() have in common. Callable by the owner.';
+
+CREATE FUNCTION clerk.grant_admin(grantee regrole) RETURNS void
+    LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'SELECT clerk.change_admin(grantee, true)';
+COMMENT ON FUNCTION clerk.grant_admin(regrole) IS
+    'Lets a role configure instances, bring keys and verify or inspect tokens, and read the tables behind that. Such a role decides whom the database believes. Does nothing for NULL. Callable by the owner.';
+
+CREATE FUNCTION clerk.revoke_admin(grantee regrole) RETURNS void
+    LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'SELECT clerk.change_admin(grantee, false)';
+COMMENT ON FUNCTION clerk.revoke_admin(regrole) IS
+    'Takes back what clerk.grant_admin() gave. Does nothing for NULL. Callable by the owner.';

@@ -1,0 +1,32 @@
+-- Who owns what, and who may call what. Last, so that it covers every object.
+
+-- The objects of a trusted extension belong to the bootstrap superuser unless we say otherwise, and a function that runs as
+-- its owner must not run as that.
+ALTER TABLE clerk.instances OWNER TO @extowner@;
+ALTER TABLE clerk.jwks OWNER TO @extowner@;
+ALTER TABLE clerk.settings OWNER TO @extowner@;
+ALTER TABLE clerk.jwks_fetches OWNER TO @extowner@;
+DO LANGUAGE plpgsql $owner$
+DECLARE
+    one_function pg_catalog.regprocedure;
+BEGIN
+    FOR one_function IN
+        SELECT p.oid FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+    LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', one_function, '@extowner@'::pg_catalog.regrole);
+    END LOOP;
+END
+$owner$;
+
+-- Everybody may ask who they are. Nobody else may create anything in our schema.
+REVOKE ALL ON SCHEMA clerk FROM PUBLIC;
+GRANT USAGE ON SCHEMA clerk TO PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA clerk FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA clerk FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    clerk.current_user_id, clerk.current_session_id, clerk.current_org_id, clerk.current_org_slug, clerk.current_org_role,
+    clerk.current_org_permissions, clerk.current_actor_id, clerk.current_claims, clerk.claim, clerk.has_role,
+    clerk.has_permission, clerk.has_feature, clerk.has_plan, clerk.has_reverification, clerk.has, clerk.whoami,
+    clerk.authenticate, clerk.clear_authentication
+TO PUBLIC;

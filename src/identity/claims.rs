@@ -1,0 +1,39 @@
+//! `clerk.claim(…)`: one value out of the caller's claims.
+
+use clerk_core::quote;
+use pgrx::direct_function_call_as_datum;
+use pgrx::prelude::*;
+
+use super::answers::{self, Answer};
+use crate::c_function;
+use crate::call::Call;
+use crate::error::Fault;
+
+c_function!(clerk_claim, claim);
+
+/// `claim(variadic path text[])`: as `current_claims() #>> path`.
+fn claim(call: &Call) -> Option<pg_sys::Datum> {
+    let path = call.argument(0)?;
+    // SAFETY: the argument is declared as text[].
+    let keys = unsafe { Vec::<Option<String>>::from_datum(path, false) }?;
+    keys.iter().flatten().for_each(|key| refuse_dots(key));
+    let claims = answers::get(Answer::Claims)?;
+    // SAFETY: a jsonb and a text[], as the function wants.
+    unsafe { direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[Some(claims), Some(path)]) }
+}
+
+/// `claim('o.id')` would look for a claim of that very name, find none and deny for ever. Names that are URLs, as
+/// namespaced claims have, are left alone.
+fn refuse_dots(key: &str) {
+    if key.contains('.') && !key.contains("://") {
+        let parts: Vec<String> = key.split('.').map(|part| format!("'{part}'")).collect();
+        Fault::argument(
+            format!(
+                "clerk.claim() was asked for {}; a path is given as separate arguments",
+                quote(key)
+            ),
+            format!("Write clerk.claim({}).", parts.join(", ")),
+        )
+        .raise();
+    }
+}

@@ -1,0 +1,70 @@
+//! `clerk_sync`: Clerk inside Postgres.
+//!
+//! This file is an index: the modules, what happens when the library is loaded, and the order of the SQL that
+//! `CREATE EXTENSION` runs. Pure rules about tokens and claims live in the crate `clerk-core`, without Postgres.
+
+mod backend_local;
+mod call;
+mod catalog;
+mod clerk_api;
+mod clock;
+mod error;
+mod identity;
+mod json;
+mod operations;
+mod settings;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+mod token;
+mod workers;
+
+use pgrx::prelude::*;
+
+::pgrx::pg_module_magic!(name, version);
+
+/// Called by Postgres when the library is loaded: at server start, at session start or at the first call of one
+/// of our functions.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::refuse_parallel_mode();
+    settings::define();
+    token::trust::watch_for_changes();
+    identity::datums::free_at_transaction_end();
+}
+
+extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
+extension_sql_file!("../sql/10_tables.sql", name = "tables", requires = ["bootstrap"]);
+extension_sql_file!("../sql/20_identity.sql", name = "identity", requires = ["tables"]);
+extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["identity"]);
+extension_sql_file!(
+    "../sql/40_administrators.sql",
+    name = "administrators",
+    requires = ["token"]
+);
+extension_sql_file!(
+    "../sql/80_comments.sql",
+    name = "comments",
+    requires = [
+        "administrators",
+        configure,
+        import_jwks,
+        refresh_jwks,
+        remove_instance,
+        set_identity_source,
+        inspect_jwt,
+        authenticate,
+        clear_authentication,
+        whoami
+    ]
+);
+extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);
+
+/// What `cargo pgrx test` needs to start its server.
+#[cfg(test)]
+pub mod pg_test {
+    pub fn setup(_options: Vec<&str>) {}
+
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec!["clerk.allow_http_loopback = on"]
+    }
+}

@@ -1,0 +1,77 @@
+//! `clerk.configure`: says which Clerk instance this database trusts.
+
+use pgrx::prelude::*;
+
+use super::key_store::{self, Origin};
+use super::plan::{self, Request};
+use super::{instances, keys};
+
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::too_many_arguments)] // the SQL interface: all optional, called by name
+#[allow(clippy::type_complexity)]
+fn configure(
+    publishable_key: default!(Option<String>, "NULL"),
+    issuer: default!(Option<String>, "NULL"),
+    jwks_url: default!(Option<String>, "NULL"),
+    authorized_parties: default!(Option<Vec<Option<String>>>, "NULL"),
+    audiences: default!(Option<Vec<Option<String>>>, "NULL"),
+    accept_template_tokens: default!(Option<bool>, "NULL"),
+    treat_pending_as_signed_out: default!(Option<bool>, "NULL"),
+    allow_missing_azp: default!(Option<bool>, "NULL"),
+    other_issuers: default!(Option<Vec<Option<String>>>, "NULL"),
+    additional: default!(bool, "false"),
+) -> TableIterator<
+    'static,
+    (
+        name!(issuer, String),
+        name!(jwks_url, Option<String>),
+        name!(environment, String),
+        name!(keys, i32),
+        name!(warnings, Vec<String>),
+    ),
+> {
+    let request = Request {
+        publishable_key,
+        issuer,
+        jwks_url,
+        authorized_parties: authorized_parties.map(without_nulls),
+        audiences: audiences.map(without_nulls),
+        accept_template_tokens,
+        treat_pending_as_signed_out,
+        allow_missing_azp,
+        other_issuers: other_issuers.map(without_nulls),
+        additional,
+    };
+    let plan = plan::make(&instances::lock_all(), request).unwrap_or_else(|fault| fault.raise());
+    let mut warnings = plan.warnings;
+    instances::save(&plan.instance, plan.former.as_deref());
+    let issuer = plan.instance.issuer;
+    if plan.forget_keys {
+        instances::delete_keys(&issuer);
+    }
+    if let Some(url) = &plan.instance.jwks_url {
+        match keys::fetch(&issuer, url) {
+            Ok(keys) => key_store::replace(&issuer, &keys, Origin::Fetched),
+            Err(fault) => {
+                warnings.push(format!("{} {}", fault.message(), fault.hint()));
+                fault.warn();
+            }
+        }
+    }
+    let keys = instances::count_keys(&issuer);
+    if keys == 0 && plan.instance.jwks_url.is_none() {
+        warnings.push("no key is known yet: bring them with clerk.import_jwks(issuer, jwks)".to_owned());
+    }
+    TableIterator::once((
+        issuer,
+        plan.instance.jwks_url,
+        plan.instance.environment,
+        keys,
+        warnings,
+    ))
+}
+
+fn without_nulls(list: Vec<Option<String>>) -> Vec<String> {
+    list.into_iter().flatten().collect()
+}

@@ -1,0 +1,151 @@
+//! The only writer of `clerk.jwks` and of the record of fetches, `clerk.jwks_fetches`.
+
+use clerk_core::Jwk;
+use pgrx::prelude::*;
+
+use crate::settings;
+
+/// How keys came here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Fetched,
+    Imported,
+}
+
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Origin::Fetched => "fetched",
+            Origin::Imported => "imported",
+        }
+    }
+}
+
+/// Makes `keys` the instance's whole set. Rows that stay as they are are not written, so that no backend's cache is
+/// emptied for nothing.
+pub fn replace(issuer: &str, keys: &[Jwk], origin: Origin) {
+    let column = |of: fn(&Jwk) -> Option<String>| keys.iter().map(of).collect::<Vec<_>>();
+    let kids = column(|key| Some(key.kid.clone()));
+    let delete = "DELETE FROM clerk.jwks AS k
+         WHERE k.issuer OPERATOR(pg_catalog.=) $1 AND k.kid OPERATOR(pg_catalog.<>) ALL ($2)";
+    run(delete, &[issuer.into(), kids.clone().into()]);
+    let upsert = "INSERT INTO clerk.jwks AS k (issuer, kid, alg, n, e, origin)
+         SELECT $1, new.kid, new.alg, new.n, new.e, $6
+         FROM ROWS FROM (
+             pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
+             pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($5::pg_catalog.text[])
+         ) AS new (kid, alg, n, e)
+         ORDER BY new.kid
+         ON CONFLICT (issuer, kid) DO UPDATE
+         SET alg = excluded.alg, n = excluded.n, e = excluded.e, origin = excluded.origin,
+             updated_at = pg_catalog.clock_timestamp()
+         WHERE (k.alg, k.n, k.e, k.origin) IS DISTINCT FROM (excluded.alg, excluded.n, excluded.e, excluded.origin)";
+    run(
+        upsert,
+        &[
+            issuer.into(),
+            kids.into(),
+            column(|key| key.alg.clone()).into(),
+            column(|key| Some(key.n.clone())).into(),
+            column(|key| Some(key.e.clone())).into(),
+            origin.as_str().into(),
+        ],
+    );
+}
+
+/// Notes the outcome of a fetch that an administrator asked for. It does not start the cool-down.
+pub fn note_fetch(issuer: &str, error: Option<&str>) {
+    let note = "INSERT INTO clerk.jwks_fetches AS f (issuer, succeeded_at, last_error, last_error_at)
+         VALUES ($1, CASE WHEN $2 IS NULL THEN pg_catalog.clock_timestamp() END, $2,
+                 CASE WHEN $2 IS NOT NULL THEN pg_catalog.clock_timestamp() END)
+         ON CONFLICT (issuer) DO UPDATE
+         SET succeeded_at = COALESCE(excluded.succeeded_at, f.succeeded_at),
+             last_error = excluded.last_error,
+             last_error_at = COALESCE(excluded.last_error_at, f.last_error_at)";
+    run(note, &[issuer.into(), error.into()]);
+}
+
+/// What a worker may fetch.
+pub struct Attempt {
+    pub issuer: String,
+    pub jwks_url: String,
+}
+
+/// Claims the next attempt for the instance whose issuer has that hash, unless the last one was within the cool-down.
+/// The caller commits, so that the attempt counts whatever becomes of the fetch.
+pub fn begin_attempt(issuer_hash: i64) -> Option<Attempt> {
+    let claim = "INSERT INTO clerk.jwks_fetches AS f (issuer, attempted_at)
+         SELECT i.issuer, pg_catalog.clock_timestamp() FROM clerk.instances AS i
+         WHERE pg_catalog.hashtextextended(i.issuer, 0) OPERATOR(pg_catalog.=) $1 AND i.jwks_url IS NOT NULL
+         ON CONFLICT (issuer) DO UPDATE SET attempted_at = excluded.attempted_at
+         WHERE f.attempted_at IS NULL
+            OR f.attempted_at OPERATOR(pg_catalog.>) excluded.attempted_at
+            OR f.attempted_at OPERATOR(pg_catalog.<=)
+               (excluded.attempted_at OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))
+         RETURNING f.issuer, (SELECT i.jwks_url FROM clerk.instances AS i WHERE i.issuer OPERATOR(pg_catalog.=) f.issuer)";
+    let cooldown = settings::jwks_cooldown().as_secs_f64();
+    Spi::connect_mut(|client| {
+        let rows = client.update(claim, Some(1), &[issuer_hash.into(), cooldown.into()])?;
+        let (issuer, url) = rows.first().get_two::<String, String>()?;
+        Ok::<_, pgrx::spi::Error>(
+            issuer
+                .zip(url)
+                .map(|(issuer, jwks_url)| Attempt { issuer, jwks_url }),
+        )
+    })
+    .unwrap_or_else(|error| spi_fault(error))
+}
+
+/// Notes how the attempt ended.
+pub fn finish_attempt(issuer: &str, error: Option<&str>) {
+    let finish = "UPDATE clerk.jwks_fetches AS f SET finished_at = pg_catalog.clock_timestamp()
+         WHERE f.issuer OPERATOR(pg_catalog.=) $1";
+    run(finish, &[issuer.into()]);
+    note_fetch(issuer, error);
+}
+
+/// A number for an issuer, short enough for a worker's argument; the same as SQL's `hashtextextended(issuer, 0)`.
+pub fn issuer_hash(issuer: &str) -> i64 {
+    // SAFETY: a pure function of as many bytes at the pointer.
+    unsafe { hash_bytes_extended(issuer.as_ptr(), issuer.len() as i32, 0) as i64 }
+}
+
+unsafe extern "C" {
+    /// Postgres' hash of bytes; pgrx has no binding for it.
+    fn hash_bytes_extended(bytes: *const u8, length: i32, seed: u64) -> u64;
+}
+
+/// Takes the lock that lets one worker at a time fetch an instance's keys; held until the worker ends.
+///
+/// An advisory lock would not do: any role can take one and so stop every fetch. This tag is of the same kind with a
+/// class that SQL cannot name.
+pub fn try_lock(issuer_hash: i64) -> bool {
+    const CLASS: u16 = 67;
+    // SAFETY: the tag is plain data; the lock manager may be used by a connected worker outside a transaction for
+    // session locks.
+    unsafe {
+        let tag = pg_sys::LOCKTAG {
+            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
+            locktag_field2: (issuer_hash >> 32) as u32,
+            locktag_field3: issuer_hash as u32,
+            locktag_field4: CLASS,
+            locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+        };
+        let result = pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, true);
+        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+}
+
+pub fn run(statement: &str, arguments: &[pgrx::datum::DatumWithOid]) {
+    let result = Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ()));
+    result.unwrap_or_else(|error| spi_fault(error))
+}
+
+pub fn spi_fault(error: pgrx::spi::Error) -> ! {
+    crate::error::Fault::prerequisite(
+        format!("clerk_sync could not use its tables: {error}"),
+        "The library and the SQL objects may differ in version: run ALTER EXTENSION clerk_sync UPDATE.",
+    )
+    .raise()
+}

@@ -1,0 +1,8 @@
+//! What an administrator does: configure instances and bring their keys.
+
+mod configure;
+mod instances;
+pub mod key_store;
+mod keys;
+mod plan;
+mod trust_changes;

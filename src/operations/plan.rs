@@ -1,0 +1,252 @@
+//! What `clerk.configure` will change, worked out from its arguments and the instances that exist.
+
+use clerk_core::{PublishableKey, jwks_url, quote};
+
+use super::instances::Instance;
+use crate::error::Fault;
+
+/// The arguments of `clerk.configure`; None leaves a setting alone.
+#[derive(Debug, Default)]
+pub struct Request {
+    pub publishable_key: Option<String>,
+    pub issuer: Option<String>,
+    pub jwks_url: Option<String>,
+    pub authorized_parties: Option<Vec<String>>,
+    pub audiences: Option<Vec<String>>,
+    pub accept_template_tokens: Option<bool>,
+    pub treat_pending_as_signed_out: Option<bool>,
+    pub allow_missing_azp: Option<bool>,
+    pub other_issuers: Option<Vec<String>>,
+    pub additional: bool,
+}
+
+/// What to write.
+#[derive(Debug)]
+pub struct Plan {
+    pub instance: Instance,
+    /// The name under which the instance exists already.
+    pub former: Option<String>,
+    /// Cached keys came from another URL and are not to be trusted for this one.
+    pub forget_keys: bool,
+    pub warnings: Vec<String>,
+}
+
+/// Works out the plan, or says why the arguments make no sense.
+pub fn make(existing: &[Instance], request: Request) -> Result<Plan, Fault> {
+    let key = request
+        .publishable_key
+        .as_deref()
+        .map(PublishableKey::parse)
+        .transpose()
+        .map_err(|error| {
+            let hint =
+                "Copy it from the API keys page of Clerk's dashboard; it begins with pk_live_ or pk_test_.";
+            Fault::argument(format!("the publishable key cannot be used: {error}"), hint)
+        })?;
+    let named = request
+        .issuer
+        .clone()
+        .or_else(|| key.as_ref().map(PublishableKey::issuer));
+    for issuer in named.iter().chain(request.other_issuers.iter().flatten()) {
+        check_url("issuer", issuer)?;
+        check_issuer(issuer)?;
+    }
+    let former = find(existing, named.as_deref(), &request)?;
+    let mut instance = match (former, &named) {
+        (Some(former), _) => former.clone(),
+        (None, Some(issuer)) => blank(issuer),
+        (None, None) => {
+            return Err(Fault::argument(
+                "neither a publishable key nor an issuer was given",
+                "Pass publishable_key => 'pk_…' from the API keys page of Clerk's dashboard.",
+            ));
+        }
+    };
+    let former_url = former.and_then(|former| former.jwks_url.clone());
+    apply(&mut instance, request, key, named)?;
+    refuse_shared_issuers(existing, &instance, former)?;
+    Ok(Plan {
+        forget_keys: former.is_none() || former_url != instance.jwks_url,
+        warnings: warnings(existing, &instance, former),
+        former: former.map(|former| former.issuer.clone()),
+        instance,
+    })
+}
+
+/// The existing instance that is meant: the one that answers to the name, or, when a domain changes, the one that
+/// answers to a name given as another issuer, or, without a name, the only one.
+fn find<'a>(
+    existing: &'a [Instance],
+    named: Option<&str>,
+    request: &Request,
+) -> Result<Option<&'a Instance>, Fault> {
+    let Some(issuer) = named else {
+        return match existing {
+            [] => Ok(None),
+            [only] => Ok(Some(only)),
+            _ => Err(Fault::argument(
+                "several instances are configured, so the one to change must be named",
+                "Pass issuer => … ; SELECT issuer FROM clerk.instances lists them.",
+            )),
+        };
+    };
+    let names = std::iter::once(issuer).chain(request.other_issuers.iter().flatten().map(String::as_str));
+    let found = names
+        .filter_map(|name| existing.iter().find(|instance| instance.answers_to(name)))
+        .next();
+    match (found, existing) {
+        (None, [first, ..]) if !request.additional => Err(Fault::prerequisite(
+            format!("an instance is configured already: {}", quote(&first.issuer)),
+            "Pass additional => true to add a second instance, other_issuers => ARRAY['the old issuer'] if the domain \
+             changed, or run clerk.remove_instance(issuer) first.",
+        )),
+        _ => Ok(found),
+    }
+}
+
+fn blank(issuer: &str) -> Instance {
+    Instance {
+        issuer: issuer.to_owned(),
+        other_issuers: Vec::new(),
+        environment: String::new(),
+        publishable_key: None,
+        jwks_url: Some(jwks_url(issuer)),
+        authorized_parties: Vec::new(),
+        allow_missing_azp: false,
+        audiences: Vec::new(),
+        accept_template_tokens: false,
+        treat_pending_as_signed_out: true,
+    }
+}
+
+fn apply(
+    instance: &mut Instance,
+    request: Request,
+    key: Option<PublishableKey>,
+    named: Option<String>,
+) -> Result<(), Fault> {
+    // A name that the instance already answers to does not rename it.
+    if let Some(issuer) = named.filter(|issuer| !instance.answers_to(issuer)) {
+        instance.jwks_url = Some(jwks_url(&issuer));
+        instance.issuer = issuer;
+    }
+    if let Some(url) = request.jwks_url {
+        instance.jwks_url = if url.is_empty() { None } else { Some(url) };
+    }
+    if let Some(url) = &instance.jwks_url {
+        check_url("jwks_url", url)?;
+    }
+    let set = |target: &mut Vec<String>, value: Option<Vec<String>>| {
+        if let Some(value) = value {
+            *target = value;
+        }
+    };
+    set(&mut instance.other_issuers, request.other_issuers);
+    set(&mut instance.authorized_parties, request.authorized_parties);
+    set(&mut instance.audiences, request.audiences);
+    instance.other_issuers.retain(|other| *other != instance.issuer);
+    instance.accept_template_tokens = request
+        .accept_template_tokens
+        .unwrap_or(instance.accept_template_tokens);
+    instance.allow_missing_azp = request.allow_missing_azp.unwrap_or(instance.allow_missing_azp);
+    let pending = request.treat_pending_as_signed_out;
+    instance.treat_pending_as_signed_out = pending.unwrap_or(instance.treat_pending_as_signed_out);
+    if let Some(key) = key {
+        instance.environment = key.environment.as_str().to_owned();
+        instance.publishable_key = request.publishable_key;
+    } else if instance.publishable_key.is_none() {
+        // Clerk gives development instances a host of its own: clerk.md, 1.2.
+        let development = instance.issuer.ends_with(".clerk.accounts.dev");
+        instance.environment = if development { "development" } else { "production" }.to_owned();
+    }
+    Ok(())
+}
+
+fn refuse_shared_issuers(
+    existing: &[Instance],
+    instance: &Instance,
+    former: Option<&Instance>,
+) -> Result<(), Fault> {
+    let others = existing
+        .iter()
+        .filter(|other| former.is_none_or(|former| former.issuer != other.issuer));
+    for other in others {
+        let names = std::iter::once(&instance.issuer).chain(&instance.other_issuers);
+        for name in names.filter(|name| other.answers_to(name)) {
+            return Err(Fault::argument(
+                format!(
+                    "issuer {} already belongs to instance {}",
+                    quote(name),
+                    quote(&other.issuer)
+                ),
+                "One issuer means one instance; remove it from the other one first.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn warnings(existing: &[Instance], instance: &Instance, former: Option<&Instance>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let others = existing
+        .iter()
+        .filter(|other| former.is_none_or(|former| former.issuer != other.issuer));
+    if others
+        .clone()
+        .any(|other| other.environment != instance.environment)
+    {
+        let text = "a development and a production instance are both trusted by this database";
+        warnings.push(text.to_owned());
+    }
+    if instance.authorized_parties.is_empty() && instance.environment == "production" {
+        warnings.push(
+            "authorized_parties is not set, so tokens made for any origin of the instance are accepted"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+/// An https URL without credentials. Plain http passes here for a literal loopback address; the worker refuses it
+/// unless a superuser allowed it.
+fn check_url(argument: &'static str, value: &str) -> Result<(), Fault> {
+    let refuse = |what: &str| {
+        let hint = "Use a URL such as https://clerk.example.com.";
+        Err(Fault::argument(
+            format!("{argument} {} {what}", quote(value)),
+            hint,
+        ))
+    };
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return refuse("is not a URL");
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if !matches!(scheme, "https" | "http") || host.is_empty() || value.len() > 2048 {
+        return refuse("is not an https URL");
+    }
+    if host.contains('@') {
+        return Err(Fault::argument(
+            format!("{argument} must not hold a user name or password"),
+            "Keys are public; leave the credentials out.",
+        ));
+    }
+    let loopback = host.starts_with("127.") || host.starts_with("[::1]");
+    if scheme == "http" && !loopback {
+        return refuse("is not an https URL");
+    }
+    if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return refuse("holds blanks or control characters");
+    }
+    Ok(())
+}
+
+/// Issuers are compared to the token's `iss` letter by letter, and Clerk's have no slash at the end.
+fn check_issuer(issuer: &str) -> Result<(), Fault> {
+    if issuer.ends_with('/') || issuer.contains(['?', '#']) {
+        return Err(Fault::argument(
+            format!("issuer {} cannot be a Clerk issuer", quote(issuer)),
+            "Use the Frontend API URL as the dashboard shows it, without a slash at the end.",
+        ));
+    }
+    Ok(())
+}

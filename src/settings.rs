@@ -1,0 +1,275 @@
+//! Every setting (GUC) of ours, with one typed getter each, and the two settings that carry the caller's identity.
+//!
+//! Settings that decide whom we trust are not here: they live in tables, because a GUC can be set by its user.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::time::Duration;
+
+use pgrx::prelude::*;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+use crate::error::Fault;
+use crate::identity;
+
+/// Owning the name lets the helpers learn of a change from an assign hook instead of comparing bytes per row.
+/// Read once, when the library is loaded: `off` leaves the name to another extension.
+static OWN_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(true);
+/// 5 s: an answer of 2 KB that takes longer will not come; a caller waits at most this long for a new key.
+static HTTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+/// Unset: Mozilla's roots, compiled in, so that a container without a CA bundle works.
+static HTTP_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+/// Unset: no proxy. The environment's proxy variables are never read.
+static HTTP_PROXY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+/// Off: keys fetched over plain http could be anybody's. For tests against a stand-in on this machine only.
+static ALLOW_HTTP_LOOPBACK: GucSetting<bool> = GucSetting::<bool>::new(false);
+/// 30 s: how long forged tokens must wait before they can cause another fetch.
+static JWKS_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(30);
+/// 5 min, as in Clerk's own SDK: a key that Clerk withdrew is dropped at most this long after the next new token.
+static JWKS_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(300);
+/// 256 tokens of about 3 KB: a pooled backend rarely sees more distinct tokens within their 60 s of life.
+static TOKEN_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
+
+/// How long one HTTP request may take in all.
+pub fn http_timeout() -> Duration {
+    Duration::from_millis(HTTP_TIMEOUT.get() as u64)
+}
+
+/// File of PEM certificates to trust instead of the compiled-in roots.
+pub fn http_ca_file() -> Option<String> {
+    text(&HTTP_CA_FILE)
+}
+
+/// Proxy as `http://[user:password@]host:port`. A secret: it may hold a password.
+pub fn http_proxy() -> Option<String> {
+    text(&HTTP_PROXY)
+}
+
+/// Whether keys may be fetched over plain http from this machine.
+pub fn allow_http_loopback() -> bool {
+    ALLOW_HTTP_LOOPBACK.get()
+}
+
+/// Shortest time between two fetches of one instance's keys that tokens cause.
+pub fn jwks_cooldown() -> Duration {
+    Duration::from_secs(JWKS_COOLDOWN.get() as u64)
+}
+
+/// Age at which cached keys are fetched again while tokens arrive.
+pub fn jwks_max_age() -> Duration {
+    Duration::from_secs(JWKS_MAX_AGE.get() as u64)
+}
+
+/// How many verified tokens a backend remembers.
+pub fn token_cache_size() -> usize {
+    TOKEN_CACHE_SIZE.get() as usize
+}
+
+fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
+    setting
+        .get()
+        .and_then(|value| value.into_string().ok())
+        .filter(|value| !value.is_empty())
+}
+
+const CLAIMS_NAME: &CStr = c"request.jwt.claims";
+const TOKEN_NAME: &CStr = c"clerk.jwt";
+
+static CLAIMS: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
+static TOKEN: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
+static OWNS_CLAIMS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a change of `request.jwt.claims` is announced by our hook. If not, readers compare bytes.
+#[inline(always)]
+pub fn owns_request_claims() -> bool {
+    OWNS_CLAIMS.load(Ordering::Relaxed)
+}
+
+/// `request.jwt.claims` as it is now; empty when it was never set. Valid until the setting changes.
+pub fn request_claims<'a>() -> &'a CStr {
+    if owns_request_claims() {
+        return value_of(&CLAIMS);
+    }
+    // SAFETY: asks for a setting by name; a missing one is allowed and gives NULL.
+    unsafe { or_empty(pg_sys::GetConfigOption(CLAIMS_NAME.as_ptr(), true, false)) }
+}
+
+/// `clerk.jwt` as it is now; empty when it was never set. Valid until the setting changes.
+pub fn request_token<'a>() -> &'a CStr {
+    value_of(&TOKEN)
+}
+
+fn value_of<'a>(variable: &AtomicPtr<c_char>) -> &'a CStr {
+    // SAFETY: Postgres keeps a NULL or a NUL-terminated string in a string setting's variable.
+    unsafe { or_empty(variable.load(Ordering::Relaxed)) }
+}
+
+unsafe fn or_empty<'a>(value: *const c_char) -> &'a CStr {
+    // SAFETY: the caller passes NULL or a NUL-terminated string.
+    if value.is_null() {
+        c""
+    } else {
+        unsafe { CStr::from_ptr(value) }
+    }
+}
+
+/// Sets `clerk.jwt` until the end of the transaction, as `SET LOCAL` does.
+pub fn set_request_token(token: &CStr) {
+    // SAFETY: our own setting, a NUL-terminated value, and the caller is in a transaction.
+    unsafe {
+        pg_sys::set_config_option(
+            TOKEN_NAME.as_ptr(),
+            token.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// A setting that is first defined in parallel mode silently loses the value it already had, for the rest of the
+/// session, and with it the caller's identity. Better no answer than a wrong one.
+pub fn refuse_parallel_mode() {
+    // SAFETY: reads backend state.
+    if unsafe { pg_sys::IsInParallelMode() } {
+        Fault::prerequisite(
+            "clerk_sync cannot be loaded in the middle of a parallel query",
+            "Add clerk_sync to session_preload_libraries, or call one of its functions once before this query.",
+        )
+        .raise();
+    }
+}
+
+/// Defines every setting. Nothing here reads a table or opens a connection: it also runs in the postmaster.
+pub fn define() {
+    define_own();
+    // SAFETY: the variables and names are static, and the hooks only count.
+    unsafe {
+        define_identity_setting(
+            TOKEN_NAME,
+            c"Clerk session token of the caller, verified at every use.",
+            &TOKEN,
+        );
+        if OWN_REQUEST_CLAIMS.get() && !defined_by_another(CLAIMS_NAME) {
+            let what = c"Claims of the caller's token, set by PostgREST after verifying it.";
+            define_identity_setting(CLAIMS_NAME, what, &CLAIMS);
+            OWNS_CLAIMS.store(true, Ordering::Relaxed);
+        }
+        pg_sys::MarkGUCPrefixReserved(c"clerk".as_ptr());
+    }
+}
+
+fn define_own() {
+    let plain = GucFlags::default();
+    GucRegistry::define_bool_guc(
+        c"clerk.own_request_claims",
+        c"Define request.jwt.claims, which makes the helpers fast.",
+        c"Read when the library is loaded. Turn off if another extension that defines the same name must load after this one.",
+        &OWN_REQUEST_CLAIMS,
+        GucContext::Suset,
+        plain,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.http_timeout",
+        c"Longest time one HTTP request to Clerk may take in all.",
+        c"",
+        &HTTP_TIMEOUT,
+        100,
+        60_000,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_string_guc(
+        c"clerk.http_ca_file",
+        c"PEM file of certificate authorities to trust instead of the compiled-in ones.",
+        c"",
+        &HTTP_CA_FILE,
+        GucContext::Suset,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"clerk.http_proxy",
+        c"Proxy for requests to Clerk, as http://[user:password@]host:port.",
+        c"",
+        &HTTP_PROXY,
+        GucContext::Suset,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_bool_guc(
+        c"clerk.allow_http_loopback",
+        c"Allow plain http to this machine, for tests.",
+        c"",
+        &ALLOW_HTTP_LOOPBACK,
+        GucContext::Suset,
+        plain,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.jwks_cooldown",
+        c"Shortest time between two fetches of an instance's keys that tokens cause.",
+        c"",
+        &JWKS_COOLDOWN,
+        1,
+        86_400,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.jwks_max_age",
+        c"Age at which cached keys are fetched again when a new token arrives.",
+        c"",
+        &JWKS_MAX_AGE,
+        1,
+        86_400,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.token_cache_size",
+        c"Number of verified tokens that a backend remembers.",
+        c"",
+        &TOKEN_CACHE_SIZE,
+        1,
+        10_000,
+        GucContext::Suset,
+        plain,
+    );
+}
+
+/// A placeholder, made by an early `SET`, is not a definition: defining the name adopts its value.
+unsafe fn defined_by_another(name: &CStr) -> bool {
+    // SAFETY: a missing name is allowed; its flags are then 0.
+    unsafe {
+        let known = !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null();
+        let flags = pg_sys::GetConfigOptionFlags(name.as_ptr(), true) as u32;
+        known && flags & pg_sys::GUC_CUSTOM_PLACEHOLDER == 0
+    }
+}
+
+unsafe fn define_identity_setting(name: &CStr, what: &CStr, variable: &'static AtomicPtr<c_char>) {
+    // A token must not appear in SHOW ALL or pg_settings.
+    let flags = pg_sys::GUC_NO_SHOW_ALL | pg_sys::GUC_NOT_IN_SAMPLE;
+    // SAFETY: name and variable live as long as the process; the boot value is static.
+    unsafe {
+        pg_sys::DefineCustomStringVariable(
+            name.as_ptr(),
+            what.as_ptr(),
+            std::ptr::null(),
+            variable.as_ptr(),
+            c"".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            flags as c_int,
+            None,
+            Some(identity_setting_changed),
+            None,
+        );
+    }
+}
+
+/// Fires at SET, SET LOCAL, set_config, rollback, and when a parallel worker restores its leader's settings. It
+/// may run while a transaction aborts, so it only counts.
+unsafe extern "C-unwind" fn identity_setting_changed(_value: *const c_char, _extra: *mut c_void) {
+    identity::stamp::bump();
+}

@@ -1,0 +1,151 @@
+//! When to ask Clerk for newer keys, and how to wait for them.
+//!
+//! A token that fits no cached key is either forged or signed by a key we have not seen. The worker that looks is
+//! started at most once per cool-down for the whole cluster, because it commits the time of its attempt before it
+//! fetches; a refused token's rollback cannot undo that.
+
+use std::time::Duration;
+
+use clerk_core::{Reason, Refusal};
+use pgrx::prelude::*;
+
+use super::trust::Instance;
+use crate::backend_local::BackendLocal;
+use crate::error::Fault;
+use crate::workers::fetch_keys;
+use crate::workers::one_shot::nap;
+use crate::{catalog, clock, settings};
+
+/// One row of `clerk.jwks_fetches`, times in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Fetches {
+    /// When a token last caused a fetch to begin.
+    attempted_at: Option<f64>,
+    /// When that fetch ended.
+    finished_at: Option<f64>,
+    /// When keys last arrived, by whatever cause.
+    succeeded_at: Option<f64>,
+}
+
+impl Fetches {
+    fn of(issuer: &str) -> Self {
+        let mut found = Self::default();
+        let columns = [c"issuer", c"attempted_at", c"finished_at", c"succeeded_at"];
+        catalog::scan(catalog::table_oid(c"jwks_fetches"), &columns, |row| {
+            if row.get::<String>(0).as_deref() == Some(issuer) {
+                let time = |index| row.get::<TimestampWithTimeZone>(index).map(clock::from_timestamp);
+                found = Self {
+                    attempted_at: time(1),
+                    finished_at: time(2),
+                    succeeded_at: time(3),
+                };
+            }
+        });
+        found
+    }
+
+    fn younger_than(&self, time: Option<f64>, age: Duration) -> bool {
+        // A time in the future, after the clock was set back, must not block fetching for ever.
+        time.is_some_and(|time| (clock::now() - time).abs() < age.as_secs_f64())
+    }
+
+    fn cooling_down(&self) -> bool {
+        self.younger_than(self.attempted_at, settings::jwks_cooldown())
+    }
+
+    /// A worker that was killed never finishes, so an attempt is only believed to run for as long as it may.
+    fn running(&self) -> bool {
+        self.attempted_at > self.finished_at && self.younger_than(self.attempted_at, longest_fetch())
+    }
+}
+
+/// A fetch and its two short transactions.
+fn longest_fetch() -> Duration {
+    settings::http_timeout() + Duration::from_secs(2)
+}
+
+/// Looks for keys newer than the ones that `refusal` was judged by. True if a fetch ended while we waited, so that
+/// looking again makes sense.
+///
+/// False during the cool-down, on a standby (its keys come by replication) and in parallel mode, where nothing can be
+/// started: the refusal stands.
+pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault> {
+    let curable = matches!(
+        refusal.reason,
+        Reason::JwkKidMismatch | Reason::TokenInvalidSignature
+    );
+    if !curable || instance.jwks_url.is_none() || !may_start_workers() {
+        return Ok(false);
+    }
+    let fetches = Fetches::of(&instance.issuer);
+    if fetches.running() {
+        wait_until_finished(&instance.issuer);
+        return Ok(true);
+    }
+    if fetches.cooling_down() {
+        return Ok(false);
+    }
+    let Some(worker) = fetch_keys::start_for(&instance.issuer)? else {
+        // Others may have taken the last slots for the same purpose.
+        if Fetches::of(&instance.issuer).running() {
+            wait_until_finished(&instance.issuer);
+            return Ok(true);
+        }
+        return Err(no_free_slot());
+    };
+    worker.wait(longest_fetch());
+    // Ours ends at once if another worker was first.
+    wait_until_finished(&instance.issuer);
+    Ok(true)
+}
+
+fn wait_until_finished(issuer: &str) {
+    while Fetches::of(issuer).running() {
+        nap(Duration::from_millis(20));
+    }
+    // The worker's changes arrive as messages that are otherwise read at the start of a transaction.
+    // SAFETY: allowed wherever locks may be taken.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+}
+
+static NEXT_LOOK: BackendLocal<f64> = BackendLocal::new(0.0);
+const LOOK_EVERY_SECONDS: f64 = 30.0;
+
+/// Starts a fetch, without waiting for it, if the instance's keys have not been confirmed for `clerk.jwks_max_age`:
+/// so a key that Clerk withdrew goes away while tokens arrive. The age is looked up at most every 30 s per backend.
+pub fn refresh_if_old(instance: &Instance) {
+    let now = clock::now();
+    let due = NEXT_LOOK.with(|next| {
+        let due = now >= *next || *next > now + LOOK_EVERY_SECONDS;
+        if due {
+            *next = now + LOOK_EVERY_SECONDS;
+        }
+        due
+    });
+    if !due || instance.jwks_url.is_none() || !may_start_workers() {
+        return;
+    }
+    let fetches = Fetches::of(&instance.issuer);
+    let max_age = settings::jwks_max_age();
+    let fresh = fetches.younger_than(fetches.succeeded_at, max_age);
+    let tried = fetches.younger_than(fetches.attempted_at, max_age) || fetches.cooling_down();
+    if !fresh && !tried {
+        // The keys at hand still verify; that no worker could be started now is no reason to refuse the token.
+        let _ = fetch_keys::start_for(&instance.issuer);
+    }
+}
+
+fn may_start_workers() -> bool {
+    // SAFETY: both read state.
+    unsafe { !pg_sys::IsInParallelMode() && !pg_sys::RecoveryInProgress() }
+}
+
+/// What to say when every slot for background workers is taken (53400).
+pub fn no_free_slot() -> Fault {
+    Fault::new(
+        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        "no background worker is free to fetch Clerk's keys",
+        "Raise max_worker_processes and restart the server, or try again when other workers have ended.",
+    )
+    .with_reason(Reason::JwkFailedToResolve)
+}

@@ -1,0 +1,264 @@
+//! What this backend believes: the configured instances, their keys and where identity comes from.
+//!
+//! Read from three small tables and kept until one of them changes. Row triggers on those tables announce a change
+//! as a relation cache invalidation, which reaches every backend and every hot standby at its next transaction.
+
+use std::cell::OnceCell;
+use std::ffi::CStr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use clerk_core::Rules;
+use clerk_core::{Jwk, VerifyingKey};
+use pgrx::prelude::*;
+
+use crate::backend_local::BackendLocal;
+use crate::call::Call;
+use crate::catalog;
+use crate::error::Fault;
+use crate::identity;
+
+/// Where the identity helpers look; see `clerk.set_identity_source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// `request.jwt.claims` when it is set, else `clerk.jwt`.
+    Auto,
+    /// Only `clerk.jwt`.
+    Token,
+    /// Only `request.jwt.claims`.
+    Claims,
+}
+
+impl IdentitySource {
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "token" => Some(Self::Token),
+            "claims" => Some(Self::Claims),
+            _ => None,
+        }
+    }
+}
+
+/// One row of `clerk.instances`.
+#[derive(Debug)]
+pub struct Instance {
+    /// The name of the instance, and the `iss` of its tokens.
+    pub issuer: String,
+    /// `issuer` and every other issuer the instance answers to.
+    issuers: Vec<String>,
+    pub jwks_url: Option<String>,
+    authorized_parties: Vec<String>,
+    allow_missing_azp: bool,
+    audiences: Vec<String>,
+    accept_template_tokens: bool,
+    pub treat_pending_as_signed_out: bool,
+}
+
+impl Instance {
+    /// The instance's part of what a token must satisfy.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            issuers: &self.issuers,
+            authorized_parties: &self.authorized_parties,
+            allow_missing_azp: self.allow_missing_azp,
+            audiences: &self.audiences,
+            accept_template_tokens: self.accept_template_tokens,
+        }
+    }
+}
+
+/// A row of `clerk.jwks`, made ready for use at its first use.
+struct Key {
+    issuer: String,
+    jwk: Jwk,
+    ready: OnceCell<Option<VerifyingKey>>,
+}
+
+impl Key {
+    /// The table holds only keys that `parse_jwks` let through, so a key that cannot be used was written by hand; it
+    /// counts as absent.
+    fn ready(&self) -> Option<&VerifyingKey> {
+        self.ready
+            .get_or_init(|| VerifyingKey::from_jwk(&self.jwk).ok())
+            .as_ref()
+    }
+}
+
+/// A consistent reading of the three tables.
+pub struct Trust {
+    instances: Vec<Instance>,
+    keys: Vec<Key>,
+    pub source: IdentitySource,
+}
+
+impl Trust {
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// The instance that a token's `iss` names.
+    pub fn instance(&self, issuer: &str) -> Option<&Instance> {
+        self.instances
+            .iter()
+            .find(|instance| instance.issuers.iter().any(|known| known == issuer))
+    }
+
+    /// The instance's key of that id. Keys are never found by id alone: Clerk's key id is the instance's id, and two
+    /// instances must not vouch for each other.
+    pub fn key(&self, instance: &Instance, kid: &str) -> Option<&VerifyingKey> {
+        self.keys
+            .iter()
+            .find(|key| key.issuer == instance.issuer && key.jwk.kid == kid)?
+            .ready()
+    }
+}
+
+/// Counts changes of the three tables. A reading belongs to the count that was taken before it began.
+static CHANGES: AtomicU64 = AtomicU64::new(1);
+/// The tables of the last reading, for the invalidation callback, which must not look anything up.
+static WATCHED: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
+static TABLES: [&CStr; 3] = [c"instances", c"jwks", c"settings"];
+
+struct Reading {
+    changes: u64,
+    trust: Option<Rc<Trust>>,
+}
+
+static READING: BackendLocal<Reading> = BackendLocal::new(Reading {
+    changes: 0,
+    trust: None,
+});
+
+/// How often the tables are known to have changed; whatever is derived from `current` hangs on this number.
+pub fn changes() -> u64 {
+    CHANGES.load(Ordering::Relaxed)
+}
+
+/// The current reading, from the cache if nothing has changed.
+pub fn current() -> Rc<Trust> {
+    let before = changes();
+    let cached = READING.with(|reading| reading.trust.clone().filter(|_| reading.changes == before));
+    if let Some(trust) = cached {
+        return trust;
+    }
+    let trust = Rc::new(read());
+    READING.with(|reading| {
+        *reading = Reading {
+            changes: before,
+            trust: Some(trust.clone()),
+        }
+    });
+    trust
+}
+
+fn read() -> Trust {
+    let [instances, keys, settings] = TABLES.map(catalog::table_oid);
+    for (watched, oid) in WATCHED.iter().zip([instances, keys, settings]) {
+        watched.store(oid.to_u32(), Ordering::Relaxed);
+    }
+    Trust {
+        instances: read_instances(instances),
+        keys: read_keys(keys),
+        source: read_source(settings),
+    }
+}
+
+fn read_instances(table: pg_sys::Oid) -> Vec<Instance> {
+    let columns = [
+        c"issuer",
+        c"other_issuers",
+        c"jwks_url",
+        c"authorized_parties",
+        c"allow_missing_azp",
+        c"audiences",
+        c"accept_template_tokens",
+        c"treat_pending_as_signed_out",
+    ];
+    let mut instances = Vec::new();
+    catalog::scan(table, &columns, |row| {
+        let issuer: String = row.get(0).unwrap_or_default();
+        let mut issuers = vec![issuer.clone()];
+        issuers.extend(row.get::<Vec<String>>(1).unwrap_or_default());
+        instances.push(Instance {
+            issuer,
+            issuers,
+            jwks_url: row.get(2),
+            authorized_parties: row.get(3).unwrap_or_default(),
+            allow_missing_azp: row.get(4).unwrap_or(false),
+            audiences: row.get(5).unwrap_or_default(),
+            accept_template_tokens: row.get(6).unwrap_or(false),
+            treat_pending_as_signed_out: row.get(7).unwrap_or(true),
+        });
+    });
+    instances
+}
+
+fn read_keys(table: pg_sys::Oid) -> Vec<Key> {
+    let mut keys = Vec::new();
+    catalog::scan(table, &[c"issuer", c"kid", c"alg", c"n", c"e"], |row| {
+        let text = |index| row.get::<String>(index).unwrap_or_default();
+        let jwk = Jwk {
+            kid: text(1),
+            alg: row.get(2),
+            n: text(3),
+            e: text(4),
+        };
+        keys.push(Key {
+            issuer: text(0),
+            jwk,
+            ready: OnceCell::new(),
+        });
+    });
+    keys
+}
+
+fn read_source(table: pg_sys::Oid) -> IdentitySource {
+    let mut source = None;
+    catalog::scan(table, &[c"identity_source"], |row| source = row.get::<String>(0));
+    match source.as_deref() {
+        // Only `clerk.set_identity_source` writes a row; without it the default holds.
+        None => IdentitySource::Auto,
+        Some(name) => IdentitySource::parse(name).unwrap_or_else(|| {
+            Fault::prerequisite(
+                format!("clerk.settings holds the unknown identity source \"{name}\""),
+                "Run SELECT clerk.set_identity_source('auto').",
+            )
+            .raise()
+        }),
+    }
+}
+
+/// Registers the invalidation callback, once per process.
+pub fn watch_for_changes() {
+    // SAFETY: the callback is static and only counts.
+    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0)) };
+}
+
+/// Called for every relation whose definition, or whose announced content, changed; `InvalidOid` means all.
+unsafe extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    let oid = relation.to_u32();
+    if oid == 0
+        || WATCHED
+            .iter()
+            .any(|watched| watched.load(Ordering::Relaxed) == oid)
+    {
+        CHANGES.fetch_add(1, Ordering::Relaxed);
+        identity::stamp::bump();
+    }
+}
+
+crate::c_function!(clerk_trust_changed, trust_changed);
+
+/// The row trigger on the three tables: announces that the table's content changed.
+fn trust_changed(call: &Call) -> Option<pg_sys::Datum> {
+    // SAFETY: a trigger is called with TriggerData as its context; CacheInvalidateRelcache only queues a message that
+    // is sent at commit.
+    unsafe {
+        let data = call.trigger().unwrap_or_else(|| {
+            Fault::argument("clerk.trust_changed() can only be called as a trigger", "").raise()
+        });
+        pg_sys::CacheInvalidateRelcache((*data).tg_relation);
+        Some(pg_sys::Datum::from(std::ptr::null_mut::<std::ffi::c_void>()))
+    }
+}

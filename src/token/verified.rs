@@ -1,0 +1,96 @@
+//! The tokens that this backend has verified, so that each is verified once.
+//!
+//! What is kept are claims, never a verdict that depends on time: `exp`, `nbf` and `iat` are judged at every use.
+
+use std::cell::OnceCell;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use clerk_core::Refusal;
+use clerk_core::{Claims, SessionClaims};
+use clerk_core::{Times, TokenType};
+use lru::LruCache;
+use pgrx::prelude::*;
+
+use super::trust;
+use crate::backend_local::BackendLocal;
+use crate::{clock, json, settings};
+
+/// Claims that passed every check that does not depend on time.
+pub struct Credential {
+    pub token_type: TokenType,
+    pub claims: Claims,
+    pub session: SessionClaims,
+    /// The claims as JSON text, as they came.
+    pub payload: String,
+    /// None for claims that somebody else judges in time: PostgREST did, before it set `request.jwt.claims`.
+    pub times: Option<Times>,
+    jsonb: OnceCell<Box<[u8]>>,
+}
+
+impl Credential {
+    pub fn new(token_type: TokenType, claims: Claims, payload: String, times: Option<Times>) -> Self {
+        let session = SessionClaims::new(&claims);
+        Self {
+            token_type,
+            claims,
+            session,
+            payload,
+            times,
+            jsonb: OnceCell::new(),
+        }
+    }
+
+    /// The claims as jsonb, in the current memory context. Parsed once.
+    pub fn claims_as_jsonb(&self) -> pg_sys::Datum {
+        json::to_datum(self.jsonb.get_or_init(|| json::to_jsonb(&self.payload)))
+    }
+
+    /// Whether the credential is good for the statement that is running.
+    #[inline]
+    pub fn judge_time(&self) -> Result<(), Refusal> {
+        match &self.times {
+            Some(times) => times.judge(clock::statement_time()),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Cache {
+    /// The trust that the entries were verified under.
+    changes: u64,
+    entries: Option<LruCache<Box<str>, Rc<Credential>>>,
+}
+
+static CACHE: BackendLocal<Cache> = BackendLocal::new(Cache {
+    changes: 0,
+    entries: None,
+});
+
+/// The credential of a token that was verified before as this type, under the trust that still holds.
+pub fn look_up(token: &str, token_type: TokenType) -> Option<Rc<Credential>> {
+    let changes = trust::changes();
+    CACHE.with(|cache| {
+        if cache.changes != changes {
+            return None;
+        }
+        let found = cache.entries.as_mut()?.get(token)?;
+        (found.token_type == token_type).then(|| found.clone())
+    })
+}
+
+/// Remembers a credential that was verified under the trust of `changes`.
+pub fn remember(token: &str, credential: &Rc<Credential>, changes: u64) {
+    let size = NonZeroUsize::new(settings::token_cache_size()).unwrap_or(NonZeroUsize::MIN);
+    CACHE.with(|cache| {
+        let entries = cache.entries.get_or_insert_with(|| LruCache::new(size));
+        if cache.changes != changes {
+            entries.clear();
+            cache.changes = changes;
+        }
+        if entries.cap() != size {
+            entries.resize(size);
+        }
+        entries.put(token.into(), credential.clone());
+    });
+}

@@ -1,0 +1,5 @@
+//! Background workers: everything that talks to Clerk runs here, never in a client's backend.
+
+mod exchange;
+pub mod fetch_keys;
+pub mod one_shot;

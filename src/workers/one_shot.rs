@@ -1,0 +1,146 @@
+//! Starts a background worker that does one thing and ends, and waits for it. Needs no preloading.
+
+use std::ffi::{CStr, c_char};
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+
+use crate::catalog;
+
+/// A worker that was started.
+pub struct OneShot {
+    handle: *mut pg_sys::BackgroundWorkerHandle,
+}
+
+/// Starts the C function `function` of this library as a worker with `argument` (at most 127 bytes), shown as `name` in
+/// `pg_stat_activity`. None if every slot is taken.
+pub fn start(function: &CStr, name: &CStr, argument: &str) -> Option<OneShot> {
+    // SAFETY: an all-zero BackgroundWorker is a valid empty one; its arrays are filled below with room for the final
+    // zero. The handle is allocated in the current memory context and outlives this call.
+    unsafe {
+        let mut worker: pg_sys::BackgroundWorker = std::mem::zeroed();
+        fill(&mut worker.bgw_name, name.to_bytes());
+        fill(&mut worker.bgw_type, c"clerk_sync worker".to_bytes());
+        fill(&mut worker.bgw_library_name, c"clerk_sync".to_bytes());
+        fill(&mut worker.bgw_function_name, function.to_bytes());
+        fill(&mut worker.bgw_extra, argument.as_bytes());
+        worker.bgw_flags =
+            (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
+        worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
+        worker.bgw_restart_time = pg_sys::BGW_NEVER_RESTART;
+        // So that the postmaster wakes us when the worker ends.
+        worker.bgw_notify_pid = pg_sys::MyProcPid;
+        let mut handle = std::ptr::null_mut();
+        pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle).then_some(OneShot { handle })
+    }
+}
+
+fn fill<const N: usize>(target: &mut [c_char; N], text: &[u8]) {
+    assert!(text.len() < N, "text for a background worker is too long");
+    for (to, from) in target.iter_mut().zip(text) {
+        *to = *from as c_char;
+    }
+}
+
+impl OneShot {
+    /// Waits until the worker has ended. False if it has not within `limit`. Cancellable at once.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.is_running() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            nap(Duration::from_millis(100));
+        }
+        true
+    }
+
+    fn is_running(&self) -> bool {
+        let mut pid = 0;
+        // SAFETY: the handle came from RegisterDynamicBackgroundWorker.
+        let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &mut pid) };
+        status == pg_sys::BgwHandleStatus::BGWH_STARTED
+            || status == pg_sys::BgwHandleStatus::BGWH_NOT_YET_STARTED
+    }
+
+    /// Asks the worker to end.
+    pub fn terminate(&self) {
+        // SAFETY: the handle came from RegisterDynamicBackgroundWorker.
+        unsafe { pg_sys::TerminateBackgroundWorker(self.handle) };
+    }
+}
+
+/// Sleeps for `time` or until the process is woken; raises if the statement was cancelled meanwhile.
+pub fn nap(time: Duration) {
+    // SAFETY: MyLatch is this process' latch, and WL_EXIT_ON_PM_DEATH takes care of a dead postmaster.
+    unsafe {
+        let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+        let wait_event = pg_sys::PG_WAIT_EXTENSION;
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            time.as_millis() as i64,
+            wait_event,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
+}
+
+/// Makes the worker that is running a session of the extension's owner in `database`, with a pinned `search_path`,
+/// ending promptly on SIGTERM.
+pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
+    // SAFETY: called once, at the start of the worker, on its main thread.
+    unsafe {
+        let terminate = Some(die as unsafe extern "C-unwind" fn(i32));
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, terminate);
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, terminate);
+        pg_sys::BackgroundWorkerUnblockSignals();
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(database, owner, CONNECTION_FLAGS);
+        pg_sys::SetConfigOption(
+            c"search_path".as_ptr(),
+            c"pg_catalog, pg_temp".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        );
+    }
+}
+
+unsafe extern "C-unwind" {
+    /// Postgres' own handler for SIGTERM. pgrx's binding of it is not fit for a signal handler: it installs a guard.
+    fn die(signal: i32);
+}
+
+/// The owner need not be able to log in. Before PostgreSQL 17 there was no way to say so.
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+const CONNECTION_FLAGS: u32 = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+const CONNECTION_FLAGS: u32 = 0;
+
+/// The argument that the worker was started with.
+pub fn argument() -> String {
+    // SAFETY: MyBgworkerEntry is set in every background worker, and `start` left a zero at the end of bgw_extra.
+    unsafe {
+        CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_extra.as_ptr())
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// The role that workers run as: the owner of the extension's tables.
+///
+/// Before PostgreSQL 17 a worker cannot connect as a role that may not log in; then this raises.
+pub fn owner() -> pg_sys::Oid {
+    let owner = catalog::table_owner(c"instances");
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    if !catalog::role_can_login(owner) {
+        crate::error::Fault::prerequisite(
+            "the owner of extension clerk_sync may not log in, so its background workers cannot start",
+            "Run ALTER ROLE … LOGIN for the owner of schema clerk (it needs no password), or use PostgreSQL 17 or later.",
+        )
+        .raise();
+    }
+    owner
+}
