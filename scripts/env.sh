@@ -9,12 +9,13 @@ source scripts/versions
 # Everything that is built or fetched lies outside the clone, where the server's user can read it.
 CACHE=${CLERK_SYNC_CACHE:-/var/tmp/clerk_sync.$(id -u)}
 umask 022
-mkdir -p "$CACHE"/{pgrx,postgres,run,target,tools}
+mkdir -p "$CACHE"
 # /var/tmp belongs to everybody: never run what somebody else may have put there.
 if [ ! -O "$CACHE" ]; then
     echo "$CACHE belongs to another user; set CLERK_SYNC_CACHE to a directory of your own." >&2
     exit 1
 fi
+mkdir -p "$CACHE"/{pgrx,postgres,run,target,tools}
 
 export CARGO_TARGET_DIR=$CACHE/target
 export PGRX_HOME=$CACHE/pgrx

@@ -12,6 +12,7 @@ use pgrx::prelude::*;
 use super::trust::Instance;
 use crate::backend_local::BackendLocal;
 use crate::error::Fault;
+use crate::operations::key_store::issuer_hash;
 use crate::workers::fetch_keys;
 use crate::workers::one_shot::nap;
 use crate::{catalog, clock, settings};
@@ -82,7 +83,7 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault
         wait_until_finished(&instance.issuer);
         return Ok(true);
     }
-    if fetches.cooling_down() {
+    if fetches.cooling_down() || started_just_now(&instance.issuer) {
         return Ok(false);
     }
     let Some(worker) = fetch_keys::start_for(&instance.issuer)? else {
@@ -97,6 +98,23 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault
     // Ours ends at once if another worker was first.
     wait_until_finished(&instance.issuer);
     Ok(true)
+}
+
+static LAST_START: BackendLocal<(i64, f64)> = BackendLocal::new((0, 0.0));
+
+/// A second cool-down, of this backend alone: a worker that cannot even connect leaves no attempt behind, and forged
+/// tokens must not start one after the other.
+fn started_just_now(issuer: &str) -> bool {
+    let now = clock::now();
+    let hash = issuer_hash(issuer);
+    let cooldown = settings::jwks_cooldown().as_secs_f64();
+    LAST_START.with(|last| {
+        let just_now = last.0 == hash && (now - last.1).abs() < cooldown;
+        if !just_now {
+            *last = (hash, now);
+        }
+        just_now
+    })
 }
 
 fn wait_until_finished(issuer: &str) {

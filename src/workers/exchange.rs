@@ -33,8 +33,7 @@ impl Exchange {
         let text = serde_json::to_vec(question)
             .ok()
             .filter(|text| text.len() <= CAPACITY)?;
-        // SAFETY: a new segment is ours alone until its handle is passed on; it is unmapped when dropped, or with the
-        // transaction's resources if something raises.
+        // SAFETY: a new segment is ours alone until its handle is passed on.
         let exchange = unsafe {
             Self {
                 segment: pg_sys::dsm_create(size_of::<Head>() + CAPACITY, 0),
@@ -110,5 +109,12 @@ impl Exchange {
     fn address(&self) -> *mut u8 {
         // SAFETY: the segment is mapped.
         unsafe { pg_sys::dsm_segment_address(self.segment).cast() }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // SAFETY: mapped by us, and no reference into it outlives `self`.
+        unsafe { pg_sys::dsm_detach(self.segment) };
     }
 }

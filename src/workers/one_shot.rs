@@ -87,8 +87,8 @@ pub fn nap(time: Duration) {
     pgrx::check_for_interrupts!();
 }
 
-/// Makes the worker that is running a session of the extension's owner in `database`, with a pinned `search_path`,
-/// ending promptly on SIGTERM.
+/// Makes the worker that is running a session of the extension's owner in `database`, with a pinned `search_path`
+/// and bounded waits for locks, ending promptly on SIGTERM.
 pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
     // SAFETY: called once, at the start of the worker, on its main thread.
     unsafe {
@@ -99,13 +99,18 @@ pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
         pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, terminate);
         pg_sys::BackgroundWorkerUnblockSignals();
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, owner, CONNECTION_FLAGS);
-        pg_sys::SetConfigOption(
-            c"search_path".as_ptr(),
-            c"pg_catalog, pg_temp".as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_OVERRIDE,
-        );
     }
+    set(c"search_path", c"pg_catalog, pg_temp");
+    // An administrator's open transaction may hold our rows; the next token starts another worker.
+    set(c"lock_timeout", c"2s");
+}
+
+fn set(name: &CStr, value: &CStr) {
+    let context = pg_sys::GucContext::PGC_USERSET;
+    // SAFETY: a setting that every role may change, and NUL-terminated strings.
+    unsafe {
+        pg_sys::SetConfigOption(name.as_ptr(), value.as_ptr(), context, pg_sys::GucSource::PGC_S_OVERRIDE)
+    };
 }
 
 unsafe extern "C-unwind" {

@@ -106,9 +106,7 @@ impl SessionClaims {
 /// The age of a factor that is not enrolled or was never verified.
 const NEVER: f64 = -1.0;
 
-/// `ages` if Clerk could have written them: each -1 or a finite number of minutes from 0 on.
+/// `ages` if Clerk could have written them: each -1 or a number of minutes from 0 on.
 pub(crate) fn well_formed_ages(ages: [f64; 2]) -> Option<[f64; 2]> {
-    ages.iter()
-        .all(|&age| age == NEVER || (age >= 0.0 && age.is_finite()))
-        .then_some(ages)
+    ages.iter().all(|&age| age == NEVER || age >= 0.0).then_some(ages)
 }

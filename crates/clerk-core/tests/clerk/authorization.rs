@@ -114,6 +114,14 @@ fn features_and_plans_by_scope() {
 }
 
 #[test]
+fn an_entry_without_a_slug_is_nothing_that_can_be_had() {
+    let odd = session(json!({"fea": "o:,u:", "pla": "ou:"}));
+    for asked in ["", "o:", "user:", ":"] {
+        assert!(!odd.has_feature(asked) && !odd.has_plan(asked), "{asked}");
+    }
+}
+
+#[test]
 fn a_malformed_list_denies_all_of_it() {
     for bad in ["o:friends,nonsense", "", ",", "friends", "o:friends,"] {
         assert!(

@@ -5,7 +5,9 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
 };
-use clerk_core::{Jwt, MAX_TOKEN_BYTES, Reason, TokenType, VerifyingKey, judge_header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clerk_core::{Algorithm, Jwt, MAX_TOKEN_BYTES, Reason, TokenType, VerifyingKey, judge_header};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -157,6 +159,18 @@ fn each_rsa_algorithm_verifies_and_only_where_the_key_allows() {
         code(Jwt::decode(&lying).unwrap().verify_signature(&any)),
         "token-invalid-signature"
     );
+}
+
+#[test]
+fn a_key_verifies_only_by_the_algorithm_that_is_named() {
+    let token = token(HEADER, "{}");
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let any = VerifyingKey::from_jwk(&jwk(&KEY, None)).unwrap();
+    for key in [any, verifying_key()] {
+        let verdicts = Algorithm::ALL.map(|algorithm| key.verify(algorithm, signed.as_bytes(), &signature));
+        assert_eq!(verdicts, [true, false, false]);
+    }
 }
 
 #[test]
