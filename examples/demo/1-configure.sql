@@ -2,7 +2,7 @@
 \echo '── 1. Configure ─────────────────────────────────────────────────────────────────'
 \echo
 \echo 'The administrator installs the extension and names the Clerk instance. With real'
-\echo 'Clerk this is clerk.configure(publishable_key => ''pk_live_…'') and nothing else.'
+\echo 'Clerk its publishable_key says both the issuer and where the keys are.'
 \echo 'The public keys are fetched at once, by a background worker of this server.'
 \echo
 create extension clerk_sync;
@@ -10,7 +10,8 @@ create extension clerk_sync;
 \x on
 select * from clerk.configure(
   issuer => 'https://clerk.demo.example',
-  jwks_url => :'jwks_url'
+  jwks_url => :'jwks_url',
+  authorized_parties => array['https://app.demo.example']
 );
 \x off
 \echo 'They can be fetched again at any time:'
