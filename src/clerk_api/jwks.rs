@@ -18,7 +18,7 @@ pub fn fetch(url: &str) -> Result<Vec<Jwk>, Refusal> {
     })?;
     parse_jwks(&body).map_err(|error| {
         Refusal::new(
-            Reason::JwkRemoteInvalid,
+            error.reason,
             format!("the keys at {} were refused: {}", quote(url), error.message),
             error.hint,
         )

@@ -54,7 +54,7 @@ fn configure(
         match keys::fetch(&issuer, url) {
             Ok(keys) => key_store::replace(&issuer, &keys, Origin::Fetched),
             Err(fault) => {
-                warnings.push(format!("{} {}", fault.message(), fault.hint()));
+                warnings.push(format!("{}. {}", fault.message(), fault.hint()));
                 fault.warn();
             }
         }

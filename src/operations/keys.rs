@@ -12,6 +12,9 @@ use crate::workers::fetch_keys;
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn refresh_jwks(issuer: default!(Option<&str>, "NULL")) -> i32 {
+    // Before the wait for an answer that could not be stored.
+    // SAFETY: raises, or does nothing.
+    unsafe { pg_sys::PreventCommandIfReadOnly(c"clerk.refresh_jwks()".as_ptr()) };
     let chosen = match issuer {
         Some(issuer) => vec![named(issuer)],
         None => instances::all()

@@ -167,34 +167,31 @@ fn refuse_shared_issuers(
     instance: &Instance,
     former: Option<&Instance>,
 ) -> Result<(), Fault> {
-    let others = existing
-        .iter()
-        .filter(|other| former.is_none_or(|former| former.issuer != other.issuer));
-    for other in others {
-        let names = std::iter::once(&instance.issuer).chain(&instance.other_issuers);
-        for name in names.filter(|name| other.answers_to(name)) {
-            return Err(Fault::argument(
-                format!(
-                    "issuer {} already belongs to instance {}",
-                    quote(name),
-                    quote(&other.issuer)
-                ),
-                "One issuer means one instance; remove it from the other one first.",
-            ));
-        }
+    let names = std::iter::once(&instance.issuer).chain(&instance.other_issuers);
+    let mut pairs = names.flat_map(|name| others(existing, former).map(move |other| (name, other)));
+    match pairs.find(|(name, other)| other.answers_to(name)) {
+        None => Ok(()),
+        Some((name, other)) => Err(Fault::argument(
+            format!(
+                "issuer {} already belongs to instance {}",
+                quote(name),
+                quote(&other.issuer)
+            ),
+            "One issuer means one instance; remove it from the other one first.",
+        )),
     }
-    Ok(())
+}
+
+/// Every instance but the one that is being changed.
+fn others<'a>(existing: &'a [Instance], former: Option<&'a Instance>) -> impl Iterator<Item = &'a Instance> {
+    existing
+        .iter()
+        .filter(move |other| former.is_none_or(|former| former.issuer != other.issuer))
 }
 
 fn warnings(existing: &[Instance], instance: &Instance, former: Option<&Instance>) -> Vec<String> {
     let mut warnings = Vec::new();
-    let others = existing
-        .iter()
-        .filter(|other| former.is_none_or(|former| former.issuer != other.issuer));
-    if others
-        .clone()
-        .any(|other| other.environment != instance.environment)
-    {
+    if others(existing, former).any(|other| other.environment != instance.environment) {
         let text = "a development and a production instance are both trusted by this database";
         warnings.push(text.to_owned());
     }

@@ -94,6 +94,7 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault
         }
         return Err(no_free_slot());
     };
+    note_start(&instance.issuer);
     worker.wait(longest_fetch());
     // Ours ends at once if another worker was first.
     wait_until_finished(&instance.issuer);
@@ -105,16 +106,13 @@ static LAST_START: BackendLocal<(i64, f64)> = BackendLocal::new((0, 0.0));
 /// A second cool-down, of this backend alone: a worker that cannot even connect leaves no attempt behind, and forged
 /// tokens must not start one after the other.
 fn started_just_now(issuer: &str) -> bool {
-    let now = clock::now();
-    let hash = issuer_hash(issuer);
-    let cooldown = settings::jwks_cooldown().as_secs_f64();
-    LAST_START.with(|last| {
-        let just_now = last.0 == hash && (now - last.1).abs() < cooldown;
-        if !just_now {
-            *last = (hash, now);
-        }
-        just_now
-    })
+    let (hash, at) = LAST_START.with(|last| *last);
+    hash == issuer_hash(issuer) && (clock::now() - at).abs() < settings::jwks_cooldown().as_secs_f64()
+}
+
+fn note_start(issuer: &str) {
+    let start = (issuer_hash(issuer), clock::now());
+    LAST_START.with(|last| *last = start);
 }
 
 fn wait_until_finished(issuer: &str) {
@@ -126,23 +124,18 @@ fn wait_until_finished(issuer: &str) {
     unsafe { pg_sys::AcceptInvalidationMessages() };
 }
 
-static NEXT_LOOK: BackendLocal<f64> = BackendLocal::new(0.0);
 const LOOK_EVERY_SECONDS: f64 = 30.0;
 
 /// Starts a fetch, without waiting for it, if the instance's keys have not been confirmed for `clerk.jwks_max_age`:
-/// so a key that Clerk withdrew goes away while tokens arrive. The age is looked up at most every 30 s per backend.
+/// so a key that Clerk withdrew goes away while tokens arrive. A backend looks up the age at most every 30 s.
 pub fn refresh_if_old(instance: &Instance) {
     let now = clock::now();
-    let due = NEXT_LOOK.with(|next| {
-        let due = now >= *next || *next > now + LOOK_EVERY_SECONDS;
-        if due {
-            *next = now + LOOK_EVERY_SECONDS;
-        }
-        due
-    });
-    if !due || instance.jwks_url.is_none() || !may_start_workers() {
+    // A look that is due later than any could be was planned before the clock was set back.
+    let not_due = now < instance.next_look.get() && instance.next_look.get() <= now + LOOK_EVERY_SECONDS;
+    if not_due || instance.jwks_url.is_none() || !may_start_workers() {
         return;
     }
+    instance.next_look.set(now + LOOK_EVERY_SECONDS);
     let fetches = Fetches::of(&instance.issuer);
     let max_age = settings::jwks_max_age();
     let fresh = fetches.younger_than(fetches.succeeded_at, max_age);

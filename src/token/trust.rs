@@ -3,7 +3,7 @@
 //! Read from three small tables and kept until one of them changes. Row triggers on those tables announce a change
 //! as a relation cache invalidation, which reaches every backend and every hot standby at its next transaction.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -53,6 +53,8 @@ pub struct Instance {
     audiences: Vec<String>,
     accept_template_tokens: bool,
     pub treat_pending_as_signed_out: bool,
+    /// When the age of the keys is to be looked at next, in seconds since 1970.
+    pub next_look: Cell<f64>,
 }
 
 impl Instance {
@@ -189,6 +191,7 @@ fn read_instances(table: pg_sys::Oid) -> Vec<Instance> {
             audiences: row.get(5).unwrap_or_default(),
             accept_template_tokens: row.get(6).unwrap_or(false),
             treat_pending_as_signed_out: row.get(7).unwrap_or(true),
+            next_look: Cell::new(0.0),
         });
     });
     instances

@@ -42,7 +42,7 @@ fn start(purpose: Purpose) -> Result<Option<OneShot>, Fault> {
     let database = unsafe { pg_sys::MyDatabaseId };
     let order = Order {
         database: database.to_u32(),
-        owner: one_shot::owner().to_u32(),
+        owner: one_shot::owner()?.to_u32(),
         purpose,
     };
     let argument =

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 
 use crate::catalog;
+use crate::error::Fault;
 
 /// A worker that was started.
 pub struct OneShot {
@@ -109,7 +110,12 @@ fn set(name: &CStr, value: &CStr) {
     let context = pg_sys::GucContext::PGC_USERSET;
     // SAFETY: a setting that every role may change, and NUL-terminated strings.
     unsafe {
-        pg_sys::SetConfigOption(name.as_ptr(), value.as_ptr(), context, pg_sys::GucSource::PGC_S_OVERRIDE)
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            context,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        )
     };
 }
 
@@ -136,16 +142,15 @@ pub fn argument() -> String {
 
 /// The role that workers run as: the owner of the extension's tables.
 ///
-/// Before PostgreSQL 17 a worker cannot connect as a role that may not log in; then this raises.
-pub fn owner() -> pg_sys::Oid {
+/// Before PostgreSQL 17 a worker cannot connect as a role that may not log in; that is a fault.
+pub fn owner() -> Result<pg_sys::Oid, Fault> {
     let owner = catalog::table_owner(c"instances");
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     if !catalog::role_can_login(owner) {
-        crate::error::Fault::prerequisite(
+        return Err(Fault::prerequisite(
             "the owner of extension clerk_sync may not log in, so its background workers cannot start",
             "Run ALTER ROLE … LOGIN for the owner of schema clerk (it needs no password), or use PostgreSQL 17 or later.",
-        )
-        .raise();
+        ));
     }
-    owner
+    Ok(owner)
 }

@@ -8,6 +8,7 @@ use crate::algorithm::Algorithm;
 use crate::json::{Json, Object};
 use crate::jwt::decode_base64url;
 use crate::quote::quote;
+use crate::reason::Reason;
 
 /// Longest `kid`, in bytes. Clerk's is the instance id.
 const MAX_KID_BYTES: usize = 255;
@@ -31,6 +32,8 @@ pub struct Jwk {
 /// Why a key set cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksError {
+    /// [`Reason::JwkRemoteMissing`] when nothing usable is left, else [`Reason::JwkRemoteInvalid`].
+    pub reason: Reason,
     /// What was wrong. Never repeats key material.
     pub message: String,
     /// The next step.
@@ -72,7 +75,10 @@ pub fn parse_jwks(json: &str) -> Result<Vec<Jwk>, JwksError> {
         usable.push(jwk);
     }
     if usable.is_empty() {
-        return Err(unusable("there is no RSA public signing key in the set"));
+        return Err(JwksError {
+            reason: Reason::JwkRemoteMissing,
+            ..unusable("there is no RSA public signing key in the set")
+        });
     }
     Ok(usable)
 }
@@ -94,6 +100,7 @@ fn read_key(key: &Object) -> Result<Option<Jwk>, JwksError> {
     let kty = text(key, "kty")?.ok_or_else(|| unusable("a key has no kty"))?;
     if kty == "oct" || SECRET_MEMBERS.iter().any(|name| key.get(name).is_some()) {
         return Err(JwksError {
+            reason: Reason::JwkRemoteInvalid,
             message: "the set holds private or symmetric key material".to_owned(),
             hint: "Treat that key as disclosed. Use only the public set that Clerk serves at \
                    /.well-known/jwks.json."
@@ -161,6 +168,7 @@ fn components(jwk: &Jwk) -> Result<RsaPublicKeyComponents<Vec<u8>>, JwksError> {
 
 fn not_a_set(why: &str) -> JwksError {
     JwksError {
+        reason: Reason::JwkRemoteInvalid,
         message: format!("not a JSON Web Key Set: {why}"),
         hint: "A Clerk instance serves its key set at https://<Frontend API>/.well-known/jwks.json."
             .to_owned(),
@@ -169,6 +177,7 @@ fn not_a_set(why: &str) -> JwksError {
 
 fn unusable(why: &str) -> JwksError {
     JwksError {
+        reason: Reason::JwkRemoteInvalid,
         message: why.to_owned(),
         hint: "Compare with the key set that Clerk serves at https://<Frontend API>/.well-known/jwks.json."
             .to_owned(),

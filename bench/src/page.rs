@@ -1,0 +1,115 @@
+//! The page of results, in Markdown.
+
+use std::fmt::Write;
+use std::fs;
+use std::thread;
+
+/// What has been measured so far.
+#[derive(Default)]
+pub struct Page {
+    goals: Vec<Goal>,
+    body: String,
+}
+
+/// A figure that the project set itself, and what came out.
+pub struct Goal {
+    what: &'static str,
+    measured: String,
+    wanted: String,
+    met: bool,
+}
+
+impl Goal {
+    /// A figure that should not be exceeded.
+    pub fn at_most(what: &'static str, measured: f64, limit: f64, unit: &str) -> Self {
+        Self {
+            what,
+            measured: format!("{measured:.2} {unit}"),
+            wanted: format!("at most {limit} {unit}"),
+            met: measured <= limit,
+        }
+    }
+
+    /// A figure that should be reached.
+    pub fn at_least(what: &'static str, measured: f64, limit: f64, unit: &str) -> Self {
+        Self {
+            what,
+            measured: format!("{measured:.0} {unit}"),
+            wanted: format!("at least {limit} {unit}"),
+            met: measured >= limit,
+        }
+    }
+}
+
+/// A ratio as the page shows it.
+pub fn times(ratio: f64) -> String {
+    if ratio < 10.0 {
+        format!("{ratio:.2} ×")
+    } else {
+        format!("{ratio:.0} ×")
+    }
+}
+
+impl Page {
+    /// Adds a goal to the summary.
+    pub fn goal(&mut self, goal: Goal) {
+        self.goals.push(goal);
+    }
+
+    /// Begins a section.
+    pub fn heading(&mut self, text: &str) {
+        self.body += &format!("\n## {text}\n");
+    }
+
+    /// Adds a paragraph.
+    pub fn text(&mut self, text: &str) {
+        self.body += &format!("\n{text}\n");
+    }
+
+    /// Adds a table; all columns but the first hold figures.
+    pub fn table<const N: usize>(&mut self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+        self.body += &table(head, rows);
+    }
+
+    /// The whole page.
+    pub fn render(&self, server: &str, node: &str) -> String {
+        let goals = self.goals.iter().map(|goal| {
+            [
+                goal.what.to_owned(),
+                goal.measured.clone(),
+                goal.wanted.clone(),
+                if goal.met { "met" } else { "**not met**" }.to_owned(),
+            ]
+        });
+        format!(
+            "# Bench\n\nWritten by `make bench`. Everything in one table ran in turn, round after round, in the same minutes; \
+             figures of different runs or machines do not compare.\n\n{server}, {node}; {}.\n{}{}",
+            machine(),
+            table(["goal", "measured", "wanted", ""], goals),
+            self.body
+        )
+    }
+}
+
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut text = format!("\n| {} |\n|---{}|\n", head.join(" | "), "|--:".repeat(N - 1));
+    for row in rows {
+        // Within a table a bar separates cells, also between backticks.
+        let cells = row.map(|cell| cell.replace('|', "\\|"));
+        writeln!(text, "| {} |", cells.join(" | ")).expect("a String takes any text");
+    }
+    text
+}
+
+/// Processor, cores and how busy they were when the page was made.
+fn machine() -> String {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minutes_15 = load.split(' ').nth(2).unwrap_or("unknown");
+    format!("{model}, {cores} cores, load of the last 15 minutes {minutes_15}")
+}

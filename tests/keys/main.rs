@@ -1,0 +1,1 @@
+//! Keys, trust and the workers that fetch.
