@@ -154,7 +154,7 @@ pub fn forget() {
 }
 
 fn make(answer: Answer, credential: &Rc<Credential>) -> Option<pg_sys::Datum> {
-    let session = &credential.session;
+    let session = credential.session();
     let org = session.org.as_ref();
     match answer {
         Answer::UserId => session.user_id.as_str().into_datum(),

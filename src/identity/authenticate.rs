@@ -26,7 +26,7 @@ fn authenticate(token: &str) -> Option<String> {
     let setting = CString::new(token).unwrap_or_default();
     settings::set_request_token(&setting);
     warn_outside_transaction("clerk.authenticate()");
-    (!signed_out(&trust, &credential.claims)).then(|| credential.session.user_id.clone())
+    (!signed_out(&trust, &credential.claims)).then(|| credential.session().user_id.clone())
 }
 
 #[pg_extern(volatile, parallel_unsafe)]

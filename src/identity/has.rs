@@ -107,7 +107,7 @@ unsafe extern "C-unwind" fn ask(
     let call = unsafe { Call::new(info) };
     let identity = answers::identity();
     let answer = match (call.text(0), identity) {
-        (Some(asked), Some(credential)) => question.holds(&credential.session, &asked),
+        (Some(asked), Some(credential)) => question.holds(credential.session(), &asked),
         _ => false,
     };
     if let (Some(stamp), Some(asked)) = (answers::lasting_stamp(), call.plain_text(0)) {
@@ -128,7 +128,8 @@ fn has_reverification(call: &Call) -> Option<pg_sys::Datum> {
         .argument(1)
         .and_then(|datum| unsafe { i32::from_datum(datum, false) });
     let demand = demand(&level, minutes);
-    let fresh = answers::identity().is_some_and(|credential| credential.session.has_reverification(&demand));
+    let fresh =
+        answers::identity().is_some_and(|credential| credential.session().has_reverification(&demand));
     Some(pg_sys::Datum::from(fresh))
 }
 
@@ -160,7 +161,7 @@ fn has(call: &Call) -> Option<pg_sys::Datum> {
     let identity = answers::identity();
     let answer = match identity {
         Some(credential) if !nothing_asked && asked.iter().all(Option::is_some) => {
-            let session = &credential.session;
+            let session = credential.session();
             let mut asked = Question::ALL.iter().zip(asked.iter().flatten());
             asked.all(|(question, text)| text.is_empty() || question.holds(session, text))
                 && demand.is_none_or(|demand| session.has_reverification(&demand))

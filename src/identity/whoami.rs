@@ -50,7 +50,7 @@ fn whoami() -> TableIterator<
             None
         }
     };
-    let session = credential.as_ref().map(|credential| &credential.session);
+    let session = credential.as_ref().map(|credential| credential.session());
     let org = session.and_then(|session| session.org.as_ref());
     let expires_at = credential
         .as_ref()
