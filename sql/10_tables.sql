@@ -31,6 +31,8 @@ COMMENT ON COLUMN clerk.instances.allow_missing_azp IS 'Whether tokens without a
 COMMENT ON COLUMN clerk.instances.audiences IS 'Values of aud that are accepted. A session token normally has none; with one that is not listed it is refused.';
 COMMENT ON COLUMN clerk.instances.accept_template_tokens IS 'Whether JWT template tokens, which have no session, count as their user.';
 COMMENT ON COLUMN clerk.instances.treat_pending_as_signed_out IS 'Whether a session with unfinished tasks (sts pending) counts as signed out, as in Clerk''s SDKs.';
+COMMENT ON COLUMN clerk.instances.created_at IS 'When the instance was first configured.';
+COMMENT ON COLUMN clerk.instances.updated_at IS 'When clerk.configure() last wrote the row, also without a change.';
 
 CREATE TABLE clerk.jwks (
     issuer text NOT NULL REFERENCES clerk.instances (issuer) ON UPDATE CASCADE ON DELETE CASCADE,
@@ -44,10 +46,13 @@ CREATE TABLE clerk.jwks (
     PRIMARY KEY (issuer, kid)
 );
 COMMENT ON TABLE clerk.jwks IS 'Public RSA signing keys of the instances. Filled by fetching, clerk.refresh_jwks() and clerk.import_jwks().';
+COMMENT ON COLUMN clerk.jwks.issuer IS 'The instance that the key belongs to.';
 COMMENT ON COLUMN clerk.jwks.kid IS 'Key id. Clerk uses the instance''s id, so a rotated key can come back under the same one.';
 COMMENT ON COLUMN clerk.jwks.alg IS 'The only algorithm the key may be used with; NULL: RS256, RS384 or RS512.';
 COMMENT ON COLUMN clerk.jwks.n IS 'Modulus, base64url (RFC 7518, 6.3.1).';
 COMMENT ON COLUMN clerk.jwks.e IS 'Exponent, base64url.';
+COMMENT ON COLUMN clerk.jwks.origin IS 'fetched from the instance''s JWKS URL, or imported by clerk.import_jwks().';
+COMMENT ON COLUMN clerk.jwks.created_at IS 'When the key id first came.';
 COMMENT ON COLUMN clerk.jwks.updated_at IS 'When the key last changed; not when it was last confirmed.';
 
 CREATE TABLE clerk.settings (
@@ -55,6 +60,7 @@ CREATE TABLE clerk.settings (
     identity_source text NOT NULL CHECK (identity_source OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'token', 'claims']))
 );
 COMMENT ON TABLE clerk.settings IS 'At most one row: settings that decide trust and therefore are no GUCs. Without a row every default holds.';
+COMMENT ON COLUMN clerk.settings.only_row IS 'Always true: keeps the table to one row.';
 COMMENT ON COLUMN clerk.settings.identity_source IS 'Where the identity helpers look; see clerk.set_identity_source().';
 
 -- Written at every attempt, so it must not empty the caches: no trigger.
@@ -67,10 +73,12 @@ CREATE TABLE clerk.jwks_fetches (
     last_error_at timestamptz
 );
 COMMENT ON TABLE clerk.jwks_fetches IS 'How fetching each instance''s keys went.';
+COMMENT ON COLUMN clerk.jwks_fetches.issuer IS 'The instance.';
 COMMENT ON COLUMN clerk.jwks_fetches.attempted_at IS 'When a token last caused a fetch; the cool-down counts from here.';
 COMMENT ON COLUMN clerk.jwks_fetches.finished_at IS 'When that fetch ended, however.';
 COMMENT ON COLUMN clerk.jwks_fetches.succeeded_at IS 'When keys last arrived, by whatever cause.';
 COMMENT ON COLUMN clerk.jwks_fetches.last_error IS 'Why the last fetch failed; NULL if it succeeded.';
+COMMENT ON COLUMN clerk.jwks_fetches.last_error_at IS 'When a fetch last failed; kept when later ones succeed.';
 
 -- Row triggers, and always: a statement trigger or an ordinary one would stay silent in replica mode.
 CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.instances

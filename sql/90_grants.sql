@@ -19,6 +19,30 @@ BEGIN
 END
 $owner$;
 
+-- Default privileges of the database may have given other roles rights on what was just made.
+DO LANGUAGE plpgsql $grantees$
+DECLARE
+    grantee pg_catalog.regrole;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT entry.grantee
+        FROM (
+            SELECT n.nspacl FROM pg_catalog.pg_namespace AS n
+            WHERE n.oid OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+            UNION ALL SELECT c.relacl FROM pg_catalog.pg_class AS c
+            WHERE c.relnamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+            UNION ALL SELECT p.proacl FROM pg_catalog.pg_proc AS p
+            WHERE p.pronamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+        ) AS object (acl), pg_catalog.aclexplode(object.acl) AS entry
+        WHERE entry.grantee OPERATOR(pg_catalog.<>) ALL (ARRAY[0, '@extowner@'::pg_catalog.regrole::pg_catalog.oid])
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA clerk FROM %s CASCADE', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA clerk FROM %s CASCADE', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA clerk FROM %s CASCADE', grantee);
+    END LOOP;
+END
+$grantees$;
+
 -- Everybody may ask who they are. Nobody else may create anything in our schema.
 REVOKE ALL ON SCHEMA clerk FROM PUBLIC;
 GRANT USAGE ON SCHEMA clerk TO PUBLIC;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clerk_sim::Simulator;
 
 use crate::page::Page;
-use crate::rounds::{self, median, time};
+use crate::rounds::{median, time};
 use crate::server::Server;
 use crate::signer;
 
@@ -75,8 +75,7 @@ pub fn measure(server: &Server, clerk: &Simulator, page: &mut Page) {
             whole,
             of(|session| session.second),
         ];
-        let [connecting, first, whole, second] =
-            steps.map(|step| format!("{:.2}", step.as_secs_f64() * 1e3));
+        let [connecting, first, whole, second] = steps.map(|step| format!("{:.2}", step.as_secs_f64() * 1e3));
         [case.what.to_owned(), connecting, first, whole, second]
     });
     page.table(

@@ -62,16 +62,21 @@ pub fn measure(server: &Server, clerk: &Simulator, page: &mut Page) -> String {
     let signatures = Signatures::new(clerk, &tokens);
     let mut node = Peers::start(clerk, &tokens);
 
-    let medians = rounds::medians(ROUNDS, &CASES, |_| 1, |case| match case {
-        Case::New => time(|| assert_eq!(count(&mut client, NEW), TOKENS)),
-        Case::NewWithout => time(|| assert_eq!(count(&mut client, NEW_WITHOUT), TOKENS)),
-        Case::Repeated => time(|| assert_eq!(count(&mut client, REPEATED), REPEATS)),
-        Case::RepeatedWithout => time(|| assert_eq!(count(&mut client, REPEATED_WITHOUT), REPEATS)),
-        Case::Parsed => time(|| signatures.verify_with_parsed_key()),
-        Case::Unparsed => time(|| signatures.verify_with_unparsed_key()),
-        Case::Jose => node.verify_all("jose"),
-        Case::ClerkBackend => node.verify_all("@clerk/backend"),
-    });
+    let medians = rounds::medians(
+        ROUNDS,
+        &CASES,
+        |_| 1,
+        |case| match case {
+            Case::New => time(|| assert_eq!(count(&mut client, NEW), TOKENS)),
+            Case::NewWithout => time(|| assert_eq!(count(&mut client, NEW_WITHOUT), TOKENS)),
+            Case::Repeated => time(|| assert_eq!(count(&mut client, REPEATED), REPEATS)),
+            Case::RepeatedWithout => time(|| assert_eq!(count(&mut client, REPEATED_WITHOUT), REPEATS)),
+            Case::Parsed => time(|| signatures.verify_with_parsed_key()),
+            Case::Unparsed => time(|| signatures.verify_with_unparsed_key()),
+            Case::Jose => node.verify_all("jose"),
+            Case::ClerkBackend => node.verify_all("@clerk/backend"),
+        },
+    );
     report(page, &medians, tokens[0].len());
     node.versions.clone()
 }
@@ -92,10 +97,7 @@ fn make_tables(client: &mut Client, tokens: &[String]) {
 }
 
 fn count(client: &mut Client, query: &str) -> usize {
-    let count: i64 = client
-        .query_one(query, &[])
-        .expect("every token is valid")
-        .get(0);
+    let count: i64 = client.query_one(query, &[]).expect("every token is valid").get(0);
     count as usize
 }
 
@@ -205,7 +207,10 @@ fn report(page: &mut Page, medians: &[Duration], token_length: usize) {
             row("`clerk.verify_jwt`, new token", new),
             row("`clerk.verify_jwt`, repeated token", repeated),
             row("`jose` `jwtVerify`, Node", of_peer(Case::Jose)),
-            row("`@clerk/backend` `verifyToken`, Node", of_peer(Case::ClerkBackend)),
+            row(
+                "`@clerk/backend` `verifyToken`, Node",
+                of_peer(Case::ClerkBackend),
+            ),
         ],
     );
 }

@@ -87,7 +87,7 @@ pub fn get(answer: Answer) -> Option<pg_sys::Datum> {
         Slot::Value(datum) => Some(datum),
         Slot::Null => None,
         Slot::Unmade => {
-            let made = datums::keep(|| make(answer, &credential));
+            let made = make(answer, &credential).map(datums::keep);
             let slot = made.map_or(Slot::Null, Slot::Value);
             CURRENT.with(|current| current.slots[answer as usize] = slot);
             made

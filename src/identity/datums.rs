@@ -13,25 +13,30 @@ use crate::backend_local::BackendLocal;
 
 struct Store {
     context: pg_sys::MemoryContext,
+    /// Whether anything lies here.
+    used: bool,
     /// Whether values of an earlier identity lie here.
     stale: bool,
 }
 
 static STORE: BackendLocal<Store> = BackendLocal::new(Store {
     context: std::ptr::null_mut(),
+    used: false,
     stale: false,
 });
 
-/// Runs `make` with the long-lived memory as the current context.
-pub fn keep<T>(make: impl FnOnce() -> T) -> T {
+/// Copies a value into the long-lived memory. Values are made elsewhere, so that neither what is left over from making
+/// them nor a failure to make them takes room here.
+pub fn keep(value: pg_sys::Datum) -> pg_sys::Datum {
     let context = context();
-    // SAFETY: the context lives as long as the process; the former one is put back also when `make` raises, because
-    // error recovery resets it.
+    STORE.with(|store| store.used = true);
+    // SAFETY: every answer is a varlena, of which as many bytes are copied as it has.
     unsafe {
-        let before = pg_sys::MemoryContextSwitchTo(context);
-        let value = make();
-        pg_sys::MemoryContextSwitchTo(before);
-        value
+        let value = value.cast_mut_ptr::<pg_sys::varlena>();
+        let size = pgrx::varlena::varsize_any(value);
+        let copy = pg_sys::MemoryContextAlloc(context, size).cast::<u8>();
+        std::ptr::copy_nonoverlapping(value.cast::<u8>(), copy, size);
+        pg_sys::Datum::from(copy)
     }
 }
 
@@ -56,7 +61,7 @@ fn context() -> pg_sys::MemoryContext {
 
 /// Says that values kept so far belong to an identity that is past.
 pub fn mark_stale() {
-    STORE.with(|store| store.stale = true);
+    STORE.with(|store| store.stale = store.used);
 }
 
 /// Registers the moment at which stale values are freed, once per process.
@@ -76,13 +81,10 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     }
     // SAFETY: reads two variables of the backend.
     let idle = unsafe { pg_sys::ActivePortal.is_null() && !pg_sys::MyProcPort.is_null() };
-    let stale = STORE.with(|store| idle && std::mem::take(&mut store.stale));
-    if stale {
+    if idle && STORE.with(|store| store.stale) {
         answers::forget();
-        let context = STORE.with(|store| store.context);
-        if !context.is_null() {
-            // SAFETY: nobody holds a value of this context any more, see above.
-            unsafe { pg_sys::MemoryContextReset(context) };
-        }
+        STORE.with(|store| (store.used, store.stale) = (false, false));
+        // SAFETY: nobody holds a value of this context any more, see above.
+        unsafe { pg_sys::MemoryContextReset(context()) };
     }
 }

@@ -126,8 +126,9 @@ fn absence_problems(trust: &Trust, source: Source) -> Vec<String> {
         Source::Claims => settings::request_claims().to_string_lossy().into_owned(),
         Source::Token => return vec![pending()],
     };
-    let Ok(claims) = Claims::parse(&text) else {
-        return vec!["request.jwt.claims is not a JSON object.".to_owned()];
+    let claims = match Claims::parse(&text) {
+        Ok(claims) => claims,
+        Err(refusal) => return vec![format!("request.jwt.claims is of no use: {}.", refusal.message)],
     };
     match claims.iss() {
         None => {

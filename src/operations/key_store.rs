@@ -53,7 +53,7 @@ pub fn replace(issuer: &str, keys: &[Jwk], origin: Origin) {
     );
 }
 
-/// Notes the outcome of a fetch that an administrator asked for. It does not start the cool-down.
+/// Notes the outcome of a fetch, whoever asked for it. It does not start the cool-down.
 pub fn note_fetch(issuer: &str, error: Option<&str>) {
     let note = "INSERT INTO clerk.jwks_fetches AS f (issuer, succeeded_at, last_error, last_error_at)
          VALUES ($1, CASE WHEN $2 IS NULL THEN pg_catalog.clock_timestamp() END, $2,
@@ -96,12 +96,21 @@ pub fn begin_attempt(issuer_hash: i64) -> Option<Attempt> {
     .unwrap_or_else(|error| spi_fault(error))
 }
 
-/// Notes how the attempt ended.
-pub fn finish_attempt(issuer: &str, error: Option<&str>) {
-    let finish = "UPDATE clerk.jwks_fetches AS f SET finished_at = pg_catalog.clock_timestamp()
+/// Whether the instance still has the URL of the attempt. Administrators cannot change it until the transaction ends.
+pub fn hold_instance(attempt: &Attempt) -> bool {
+    run("LOCK TABLE clerk.instances IN ROW EXCLUSIVE MODE", &[]);
+    let same = "SELECT i.issuer FROM clerk.instances AS i
+         WHERE i.issuer OPERATOR(pg_catalog.=) $1 AND i.jwks_url OPERATOR(pg_catalog.=) $2";
+    let arguments = [attempt.issuer.as_str().into(), attempt.jwks_url.as_str().into()];
+    Spi::connect_mut(|client| client.update(same, None, &arguments).map(|rows| !rows.is_empty()))
+        .unwrap_or_else(|error| spi_fault(error))
+}
+
+/// Notes that the attempt has ended, however.
+pub fn end_attempt(issuer: &str) {
+    let end = "UPDATE clerk.jwks_fetches AS f SET finished_at = pg_catalog.clock_timestamp()
          WHERE f.issuer OPERATOR(pg_catalog.=) $1";
-    run(finish, &[issuer.into()]);
-    note_fetch(issuer, error);
+    run(end, &[issuer.into()]);
 }
 
 /// A number for an issuer, short enough for a worker's argument; the same as SQL's `hashtextextended(issuer, 0)`.

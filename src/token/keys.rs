@@ -101,18 +101,23 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault
     Ok(true)
 }
 
-static LAST_START: BackendLocal<(i64, f64)> = BackendLocal::new((0, 0.0));
+/// The issuers, by hash, for which this backend started a worker within the cool-down, and when.
+static LAST_STARTS: BackendLocal<Vec<(i64, f64)>> = BackendLocal::new(Vec::new());
 
 /// A second cool-down, of this backend alone: a worker that cannot even connect leaves no attempt behind, and forged
 /// tokens must not start one after the other.
 fn started_just_now(issuer: &str) -> bool {
-    let (hash, at) = LAST_START.with(|last| *last);
-    hash == issuer_hash(issuer) && (clock::now() - at).abs() < settings::jwks_cooldown().as_secs_f64()
+    let (hash, now) = (issuer_hash(issuer), clock::now());
+    let cooldown = settings::jwks_cooldown().as_secs_f64();
+    LAST_STARTS.with(|starts| {
+        starts.retain(|(_, at)| (now - at).abs() < cooldown);
+        starts.iter().any(|(started, _)| *started == hash)
+    })
 }
 
 fn note_start(issuer: &str) {
     let start = (issuer_hash(issuer), clock::now());
-    LAST_START.with(|last| *last = start);
+    LAST_STARTS.with(|starts| starts.push(start));
 }
 
 fn wait_until_finished(issuer: &str) {

@@ -149,13 +149,18 @@ fn store(issuer_hash: i64) {
     let Some(attempt) = BackgroundWorker::transaction(|| key_store::begin_attempt(issuer_hash)) else {
         return;
     };
-    match clerk_api::jwks::fetch(&attempt.jwks_url) {
-        Ok(keys) => BackgroundWorker::transaction(|| {
-            key_store::replace(&attempt.issuer, &keys, Origin::Fetched);
-            key_store::finish_attempt(&attempt.issuer, None);
-        }),
-        Err(refusal) => BackgroundWorker::transaction(|| {
-            key_store::finish_attempt(&attempt.issuer, Some(&refusal.to_string()));
-        }),
-    }
+    let fetched = clerk_api::jwks::fetch(&attempt.jwks_url);
+    BackgroundWorker::transaction(|| {
+        let unchanged = key_store::hold_instance(&attempt);
+        key_store::end_attempt(&attempt.issuer);
+        // What came from a URL that an administrator has changed meanwhile is not the instance's.
+        if !unchanged {
+            return;
+        }
+        let error = fetched.as_ref().err().map(ToString::to_string);
+        key_store::note_fetch(&attempt.issuer, error.as_deref());
+        if let Ok(keys) = &fetched {
+            key_store::replace(&attempt.issuer, keys, Origin::Fetched);
+        }
+    });
 }

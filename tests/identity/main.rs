@@ -1,3 +1,19 @@
-//! Who is asking.
+//! Who is asking: the identity helpers against a real server.
 
-mod policies;
+mod scene;
+
+mod authenticate;
+mod authorization;
+mod bad_tokens;
+mod changes;
+mod claims_setting;
+mod claims_values;
+mod loading;
+mod memory;
+mod neighbours;
+mod parallel;
+mod pooling;
+mod procedures;
+mod sources;
+mod times;
+mod whoami;

@@ -2,6 +2,7 @@
 
 use crate::checks::Times;
 use crate::json::{Json, Object};
+use crate::jwt::MAX_TOKEN_BYTES;
 use crate::reason::{Reason, Refusal};
 use crate::reverification::well_formed_ages;
 
@@ -82,9 +83,14 @@ impl Claims {
     /// Reads the payload of a token, or what PostgREST puts into `request.jwt.claims`.
     ///
     /// # Errors
-    /// `token-invalid` when `json` is not a strict JSON object: a top-level member that comes twice (or one inside a
-    /// claim we read), nesting deeper than 64 levels, a lone surrogate, a number out of range, or anything after it.
+    /// `token-invalid` when `json` is longer than [`MAX_TOKEN_BYTES`], as no token's payload is, or not a strict JSON
+    /// object: a top-level member that comes twice (or one inside a claim we read), nesting deeper than 64 levels, a
+    /// lone surrogate, a number out of range, or anything after it.
     pub fn parse(json: &str) -> Result<Claims, Refusal> {
+        // Claims need not come from a token: whoever may set them must not make us compute without end.
+        if json.len() > MAX_TOKEN_BYTES {
+            return Err(unreadable(format!("{} bytes are too many", json.len())));
+        }
         let mut claims = Object::parse(json, NAMES).map_err(unreadable)?;
         let mut act = object(claims.take("act"));
         let mut o = object(claims.take("o"));

@@ -151,7 +151,7 @@ fn split(token: &str) -> Result<[&str; 3], Refusal> {
             "Only Clerk's Backend API can verify opaque tokens and API keys. Ask Clerk for tokens in JWT format.",
         )),
         _ => Err(invalid(&format!(
-            "the token has {} parts, not three",
+            "the token must have three parts, but has {}",
             token.split('.').count()
         ))),
     }

@@ -19,7 +19,7 @@ pub(crate) fn decode(features: &ScopedList, per: &str, fpm: &str) -> Vec<String>
         return Vec::new();
     }
     let names: Vec<&str> = per.split(',').map(str::trim).collect();
-    let masks: Vec<&str> = fpm.split(',').collect();
+    let masks: Vec<&str> = fpm.split(',').map(str::trim).collect();
     if masks.len() == features.by_position().count() {
         combine(features.by_position().zip(masks), &names)
     } else {

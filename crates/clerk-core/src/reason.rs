@@ -4,8 +4,7 @@ use std::fmt;
 
 /// Clerk's code for why a token or its key was refused (`TokenVerificationErrorReason` of `@clerk/backend`).
 ///
-/// `token-type-mismatch` and `token-invalid-audience` are codes of Clerk's request layer and of its Python SDK;
-/// `token-invalid-issuer` is ours, because Clerk's SDKs do not check `iss`.
+/// `token-type-mismatch` and `token-invalid-audience` are codes of Clerk's request layer and of its Python SDK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// `exp` has passed.

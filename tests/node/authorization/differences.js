@@ -5,9 +5,36 @@ const ofOrganization = (element) => ["o", "ou", "uo"].includes(element.split(":"
 
 /**
  * `claims` are an example; `backend` and `database` the permissions each reads out of it. `undone` rewrites any claims so
- * that @clerk/backend reads what the database does.
+ * that @clerk/backend reads what the database does; the rows do it one after the other.
  */
 export const DIFFERENCES = [
+  {
+    name: "version 2 as a string",
+    because: "Clerk's Java, C# and PHP SDKs compare v with the string, its JavaScript with the number; we take both.",
+    claims: { v: "2", fea: "o:posts", o: { id: "org_1", per: "read", fpm: "1" } },
+    backend: null,
+    database: ["org:posts:read"],
+    undone: (claims) => (claims.v === "2" ? { ...claims, v: 2 } : claims),
+  },
+  {
+    name: "a version nobody knows",
+    because: "@clerk/backend reads any other version as version 1; we understand nothing of its organization.",
+    claims: { v: 3, org_id: "org_1", org_permissions: ["org:posts:read"] },
+    backend: ["org:posts:read"],
+    database: null,
+    undone: (claims) => (claims.v === 3 ? { ...claims, v: 2, o: undefined, fea: undefined, pla: undefined } : claims),
+  },
+  {
+    name: "a feature without a scope",
+    because: "@clerk/backend throws, so the whole token is lost; we read no feature and no permission out of it.",
+    claims: { v: 2, fea: "o:posts,billing", o: { id: "org_1", per: "read", fpm: "1" } },
+    backend: "Error",
+    database: [],
+    undone: (claims) =>
+      claims.v === 2 && elements(claims.fea).some((element) => !element.includes(":"))
+        ? { ...claims, fea: undefined }
+        : claims,
+  },
   {
     name: "a mask for every feature, not only for the organization's",
     because:
@@ -25,5 +52,36 @@ export const DIFFERENCES = [
       const fpm = masks.filter((_, index) => ofOrganization(features[index])).join(",");
       return { ...claims, o: { ...claims.o, fpm } };
     },
+  },
+  {
+    name: "a permission of version 1 without org:",
+    because: "Keys always have exactly one org: here, as has() gives to the key that is asked.",
+    claims: { org_id: "org_1", org_permissions: ["posts:read", "org:org:posts:write"] },
+    backend: ["posts:read", "org:org:posts:write"],
+    database: ["org:posts:read", "org:posts:write"],
+    undone: (claims) => ({
+      ...claims,
+      org_permissions: claims.org_permissions?.map((key) => key.replace(/^(org:)*/, "org:")),
+    }),
+  },
+];
+
+/** Questions that has() answers otherwise. */
+export const QUESTIONS = [
+  {
+    name: "a scope without a feature",
+    because: "@clerk/backend takes the scope for the feature's name if nothing follows it.",
+    claims: { v: 2, fea: "o:org" },
+    question: { feature: "org:" },
+    backend: true,
+    database: false,
+  },
+  {
+    name: "an empty role",
+    because: "An empty text is a question left out, because SQL cannot leave out an argument in the middle.",
+    claims: { v: 2, pla: "u:pro" },
+    question: { role: "", plan: "pro" },
+    backend: false,
+    database: true,
   },
 ];

@@ -3,6 +3,7 @@ import { sessionClaims } from "../lib/tokens.js";
 
 const SLUGS = ["posts", "billing", "teams", "a-b", "x_1"];
 const NAMES = ["read", "create", "update", "delete", "manage"];
+const VERSIONS = [2, 2, 2, 2, 2, 2, 2, 2, "2", 3];
 const SCOPES = ["o", "o", "o", "u", "ou", "uo", "x", ""];
 const ROLES = ["admin", "member", "org:admin", "org:org:admin", ""];
 
@@ -21,7 +22,7 @@ function version1(random) {
     ...(random.chance(0.8) && { org_id: random.pick(["org_1", "org_1", "org_2", ""]) }),
     ...(random.chance(0.7) && { org_slug: "acme" }),
     ...(random.chance(0.8) && { org_role: random.pick(ROLES) }),
-    ...(random.chance(0.7) && { org_permissions: random.list(0, 4, () => permission(random)) }),
+    ...(random.chance(0.7) && { org_permissions: random.list(0, 4, () => keyOfVersion1(random)) }),
   };
 }
 
@@ -31,8 +32,10 @@ function version2(random) {
   const masks = random.list(Math.max(1, features.length - 1), features.length + 1, () => mask(random, names.length));
   const glue = random.pick([",", ",", ", "]);
   return {
-    v: 2,
-    ...(random.chance(0.85) && { fea: features.join(glue) }),
+    v: random.pick(VERSIONS),
+    ...(random.chance(0.85) && {
+      fea: features.join(glue) + random.pick(["", "", "", "", "", "", "", "", ",", ",posts"]),
+    }),
     ...(random.chance(0.6) && {
       pla: random.list(1, 2, () => `${random.pick(SCOPES)}:${random.pick(SLUGS)}`).join(glue),
     }),
@@ -56,6 +59,9 @@ function mask(random, bits) {
   return `${random.pick(["", "", "0"])}${wide + BigInt(random.below(2 ** bits))}`;
 }
 
+/** A full key, rarely with another number of `org:` than one. */
+const keyOfVersion1 = (random) =>
+  random.pick(["", "", "", "", "org:"]) + permission(random).slice(random.pick([0, 0, 0, 4]));
 const permission = (random) => `org:${random.pick(SLUGS)}:${random.pick(NAMES)}`;
 
 function randomAges(random) {

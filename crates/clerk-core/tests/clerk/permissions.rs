@@ -114,7 +114,7 @@ fn bits_beyond_the_names_are_ignored() {
 
 #[test]
 fn a_malformed_mask_gives_its_feature_nothing() {
-    for bad in ["-1", "1.5", "1invalid", "0x1", "1e0", " 1", "", "+1", "١"] {
+    for bad in ["-1", "1.5", "1invalid", "0x1", "1e0", "1 1", "", "+1", "١"] {
         check("o:a,o:b", "read", &format!("{bad},1"), &["b:read"]);
     }
     check("o:a,o:b", "read", &format!("{},1", "1".repeat(1025)), &["b:read"]);
@@ -134,8 +134,8 @@ fn what_is_missing_or_malformed_gives_nothing() {
 }
 
 #[test]
-fn names_may_be_spaced() {
-    check(" o:a , o:b", "read , write", "2,1", &["a:write", "b:read"]);
+fn names_and_masks_may_be_spaced() {
+    check(" o:a , o:b", "read , write", "2 , 1", &["a:write", "b:read"]);
 }
 
 /// The decimal number with these bits, least significant first, by doubling digit by digit.

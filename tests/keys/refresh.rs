@@ -1,0 +1,96 @@
+//! A key that Clerk has withdrawn goes away while tokens arrive.
+
+use clerk_sim::{Options, Rotation, SigningKeys, Simulator, Token};
+use clerk_tests::{Sql, TestDb};
+use postgres::Client;
+
+use crate::bearer::{assert_refused, assert_user, set, token_of, user, wait_until};
+
+/// A new token by the keys of old.
+fn old_token(clerk: &Simulator, keys: &SigningKeys) -> String {
+    Token::session(clerk.issuer(), "user_ada").sign(keys)
+}
+
+/// Makes the keys look as if they had been fetched an hour ago.
+fn age_keys(owner: &mut Client) {
+    owner.run("UPDATE clerk.jwks_fetches SET succeeded_at = succeeded_at - interval '1 hour'");
+}
+
+#[test]
+fn old_keys_are_fetched_again_and_a_withdrawn_one_is_refused() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let old = clerk.keys();
+    let mut session = db.connect("anon");
+    clerk.rotate(Rotation::New);
+    age_keys(&mut db.superuser());
+    let requests = clerk.jwks_requests();
+
+    // Nobody waits for the fetch, so the token that caused it is still believed.
+    assert_user(&mut session, &old_token(&clerk, &old), "user_ada");
+    wait_until("the withdrawn key is refused", || {
+        user(&mut session, &old_token(&clerk, &old)).is_err()
+    });
+    assert_refused(&mut session, &old_token(&clerk, &old), "jwk-kid-mismatch");
+    assert_eq!(clerk.jwks_requests(), requests + 1);
+}
+
+#[test]
+fn young_keys_are_left_alone_until_the_setting_says_otherwise() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let requests = clerk.jwks_requests();
+    for _ in 0..5 {
+        assert_user(&mut db.connect("anon"), &token_of(&clerk, "user_ada"), "user_ada");
+    }
+    assert_eq!(clerk.jwks_requests(), requests);
+
+    set(&db, "clerk.jwks_max_age", "1s");
+    wait_until("the keys are fetched again", || {
+        // A session looks at their age only now and then, but a new one at once.
+        assert_user(&mut db.connect("anon"), &token_of(&clerk, "user_ada"), "user_ada");
+        clerk.jwks_requests() > requests
+    });
+}
+
+#[test]
+fn a_busy_instance_does_not_keep_another_from_being_refreshed() {
+    let busy = Simulator::start();
+    let options = Options {
+        issuer: "https://clerk.quiet.test".to_owned(),
+        ..Options::default()
+    };
+    let quiet = Simulator::start_with(options).expect("a loopback port is free");
+    let db = TestDb::shared();
+    db.configure(&busy);
+    db.configure(&quiet);
+    let old = quiet.keys();
+    quiet.rotate(Rotation::New);
+    db.superuser().run(
+        "UPDATE clerk.jwks_fetches SET succeeded_at = succeeded_at - interval '1 hour' WHERE issuer ~ 'quiet'",
+    );
+    let mut session = db.connect("anon");
+    assert_user(&mut session, &token_of(&busy, "user_bob"), "user_bob");
+    assert_user(&mut session, &old_token(&quiet, &old), "user_ada");
+    wait_until("the withdrawn key is refused", || {
+        user(&mut session, &old_token(&quiet, &old)).is_err()
+    });
+}
+
+#[test]
+fn that_a_refresh_fails_is_no_reason_to_refuse() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    clerk.fault(clerk_sim::Fault::Down);
+    let mut owner = db.superuser();
+    age_keys(&mut owner);
+    let mut session = db.connect("anon");
+    assert_user(&mut session, &token_of(&clerk, "user_ada"), "user_ada");
+    wait_until("the refresh has failed", || {
+        owner.value::<bool>("SELECT last_error IS NOT NULL FROM clerk.jwks_fetches")
+    });
+    assert_user(&mut session, &token_of(&clerk, "user_ada"), "user_ada");
+}
