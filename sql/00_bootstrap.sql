@@ -39,7 +39,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'other roles may create objects in schema "clerk"',
-            HINT = 'Run REVOKE CREATE ON SCHEMA clerk FROM … for each of them, PUBLIC included.';
+            HINT = 'Run CREATE SCHEMA IF NOT EXISTS clerk and REVOKE CREATE ON SCHEMA clerk FROM … for each of them, PUBLIC included; then try again.';
     END IF;
 END
 $check$;

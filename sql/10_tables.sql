@@ -8,13 +8,13 @@ COMMENT ON FUNCTION clerk.trust_changed() IS
 
 CREATE TABLE clerk.instances (
     issuer text PRIMARY KEY CHECK (issuer OPERATOR(pg_catalog.<>) ''),
-    other_issuers text[] NOT NULL DEFAULT '{}',
+    other_issuers text[] NOT NULL DEFAULT '{}' CHECK (pg_catalog.array_position(other_issuers, NULL) IS NULL),
     environment text NOT NULL CHECK (environment OPERATOR(pg_catalog.=) ANY (ARRAY['development', 'production'])),
     publishable_key text,
     jwks_url text,
-    authorized_parties text[] NOT NULL DEFAULT '{}',
+    authorized_parties text[] NOT NULL DEFAULT '{}' CHECK (pg_catalog.array_position(authorized_parties, NULL) IS NULL),
     allow_missing_azp boolean NOT NULL DEFAULT false,
-    audiences text[] NOT NULL DEFAULT '{}',
+    audiences text[] NOT NULL DEFAULT '{}' CHECK (pg_catalog.array_position(audiences, NULL) IS NULL),
     accept_template_tokens boolean NOT NULL DEFAULT false,
     treat_pending_as_signed_out boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),

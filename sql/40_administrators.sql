@@ -1,3 +1,12 @@
+-- What administrators call that is not declared in Rust.
+
+CREATE FUNCTION clerk.import_jwks(issuer text, jwks jsonb) RETURNS integer
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_import_jwks';
+COMMENT ON FUNCTION clerk.import_jwks(text, jsonb) IS
+    'Makes a key set ({"keys": […]}, RFC 7517) the instance''s whole set without fetching; returns how many keys it holds. Refuses (22023) private and symmetric keys, RSA keys under 2048 bits, repeated key ids and sets without a usable key; other kinds of public keys are left out. NULL for NULL. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+
 -- Handing the administrator's functions to another role.
 
 CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void

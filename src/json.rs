@@ -1,7 +1,7 @@
 //! JSON text to jsonb, which can hold a little less than JSON.
 
 use std::borrow::Cow;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::direct_function_call_as_datum;
 use pgrx::prelude::*;
@@ -22,6 +22,17 @@ pub fn to_jsonb(json: &str) -> Box<[u8]> {
         let bytes = bytes.to_vec().into_boxed_slice();
         pg_sys::pfree(value.cast());
         bytes
+    }
+}
+
+/// The text of a jsonb value.
+pub fn text_of(jsonb: pg_sys::Datum) -> String {
+    // SAFETY: jsonb_out takes a jsonb value and returns a NUL-terminated string.
+    unsafe {
+        let text = direct_function_call_as_datum(pg_sys::jsonb_out, &[Some(jsonb)]);
+        text.map_or_else(String::new, |text| {
+            CStr::from_ptr(text.cast_mut_ptr()).to_string_lossy().into_owned()
+        })
     }
 }
 

@@ -47,7 +47,6 @@ extension_sql_file!(
     requires = [
         "administrators",
         configure,
-        import_jwks,
         refresh_jwks,
         remove_instance,
         set_identity_source,

@@ -101,7 +101,7 @@ fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
     text
 }
 
-/// Processor, cores and how busy they were when the page was made.
+/// Processor and cores.
 fn machine() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo
@@ -109,7 +109,5 @@ fn machine() -> String {
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown processor", |(_, model)| model);
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let minutes_15 = load.split(' ').nth(2).unwrap_or("unknown");
-    format!("{model}, {cores} cores, load of the last 15 minutes {minutes_15}")
+    format!("{model}, {cores} cores")
 }

@@ -230,7 +230,7 @@ fn report(page: &mut Page, policies: &[Policy], results: &[(Duration, Duration)]
 
     page.heading("Row level security");
     page.text(&format!(
-        "`SELECT count(*)` over {ROWS} rows of an id and its owner's, as `authenticated`: a sequential scan in memory \
+        "`SELECT count(*)` over a million rows of an id and its owner's, as `authenticated`: a sequential scan in memory \
          without parallel workers, claims of {claims_length} bytes (version 2, with an organization). Each ratio is to the \
          literal that lets the same rows through: the user owns one row in a thousand of a table, the organization every \
          row of another. Medians of {ROUNDS} rounds, of {} for what parses JSON per row.",

@@ -1,13 +1,14 @@
 //! `clerk.refresh_jwks` and `clerk.import_jwks`: bring the keys of an instance.
 
 use clerk_core::{Jwk, parse_jwks, quote};
-use pgrx::JsonB;
 use pgrx::prelude::*;
 
 use super::instances::{self, Instance};
 use super::key_store::{self, Origin};
+use crate::call::Call;
 use crate::error::Fault;
 use crate::workers::fetch_keys;
+use crate::{c_function, json};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -54,15 +55,18 @@ pub fn fetch(issuer: &str, url: &str) -> Result<Vec<Jwk>, Fault> {
     result
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn import_jwks(issuer: &str, jwks: JsonB) -> i32 {
-    let instance = named(issuer);
-    let keys = parse_jwks(&jwks.0.to_string()).unwrap_or_else(|error| {
+c_function!(clerk_import_jwks, import_jwks);
+
+/// `import_jwks(issuer text, jwks jsonb)`, strict. Not a `#[pg_extern]`: pgrx reads jsonb with limits of its own and
+/// panics where they end.
+fn import_jwks(call: &Call) -> Option<pg_sys::Datum> {
+    let instance = named(&call.text(0)?);
+    let jwks = json::text_of(call.argument(1)?);
+    let keys = parse_jwks(&jwks).unwrap_or_else(|error| {
         Fault::argument(format!("the key set was refused: {}", error.message), error.hint).raise()
     });
     key_store::replace(&instance.issuer, &keys, Origin::Imported);
-    keys.len() as i32
+    (keys.len() as i32).into_datum()
 }
 
 /// The instance that answers to `issuer`; raises if there is none.

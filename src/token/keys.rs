@@ -9,7 +9,7 @@ use std::time::Duration;
 use clerk_core::{Reason, Refusal};
 use pgrx::prelude::*;
 
-use super::trust::Instance;
+use super::trust::{self, Instance};
 use crate::backend_local::BackendLocal;
 use crate::error::Fault;
 use crate::operations::key_store::issuer_hash;
@@ -65,12 +65,11 @@ fn longest_fetch() -> Duration {
     settings::http_timeout() + Duration::from_secs(2)
 }
 
-/// Looks for keys newer than the ones that `refusal` was judged by. True if a fetch ended while we waited, so that
-/// looking again makes sense.
+/// Looks for keys newer than the ones of the count `changes`, by which `refusal` was judged. True if the trust has
+/// changed since, so that judging again makes sense.
 ///
-/// False during the cool-down, on a standby (its keys come by replication) and in parallel mode, where nothing can be
-/// started: the refusal stands.
-pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault> {
+/// Starts nothing during the cool-down, on a standby (its keys come by replication) and in parallel mode.
+pub fn fetch_newer(instance: &Instance, refusal: &Refusal, changes: u64) -> Result<bool, Fault> {
     let curable = matches!(
         refusal.reason,
         Reason::JwkKidMismatch | Reason::TokenInvalidSignature
@@ -79,26 +78,35 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal) -> Result<bool, Fault
         return Ok(false);
     }
     let fetches = Fetches::of(&instance.issuer);
-    if fetches.running() {
-        wait_until_finished(&instance.issuer);
-        return Ok(true);
+    if !fetches.running() && !fetches.cooling_down() && !started_just_now(&instance.issuer) {
+        start_fetch(&instance.issuer, &fetches)?;
     }
-    if fetches.cooling_down() || started_just_now(&instance.issuer) {
-        return Ok(false);
-    }
-    let Some(worker) = fetch_keys::start_for(&instance.issuer)? else {
-        // Others may have taken the last slots for the same purpose.
-        if Fetches::of(&instance.issuer).running() {
-            wait_until_finished(&instance.issuer);
-            return Ok(true);
-        }
-        return Err(no_free_slot());
-    };
-    note_start(&instance.issuer);
-    worker.wait(longest_fetch());
-    // Ours ends at once if another worker was first.
     wait_until_finished(&instance.issuer);
-    Ok(true)
+    Ok(trust::changes() != changes)
+}
+
+/// How often to look for an attempt that another session's worker is about to begin, or for a free slot: when many
+/// sessions meet a new key at once, one worker does for all of them.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
+/// Starts a worker, and returns when an attempt later than the one in `before` has begun, by whichever worker.
+fn start_fetch(issuer: &str, before: &Fetches) -> Result<(), Fault> {
+    let mut started = false;
+    for _ in 0..LOOKS {
+        if !started && let Some(worker) = fetch_keys::start_for(issuer)? {
+            started = true;
+            note_start(issuer);
+            worker.wait(longest_fetch());
+        }
+        // Ours ends at once if another was first.
+        if Fetches::of(issuer).attempted_at != before.attempted_at {
+            return Ok(());
+        }
+        nap(BETWEEN_LOOKS);
+    }
+    // A worker that has not even begun cannot connect; the server log says why.
+    if started { Ok(()) } else { Err(no_free_slot()) }
 }
 
 /// The issuers, by hash, for which this backend started a worker within the cool-down, and when.
@@ -122,7 +130,7 @@ fn note_start(issuer: &str) {
 
 fn wait_until_finished(issuer: &str) {
     while Fetches::of(issuer).running() {
-        nap(Duration::from_millis(20));
+        nap(BETWEEN_LOOKS);
     }
     // The worker's changes arrive as messages that are otherwise read at the start of a transaction.
     // SAFETY: allowed wherever locks may be taken.

@@ -80,7 +80,10 @@ struct Cache {
     entries: Option<LruCache<Tail, Entry>>,
 }
 
-static CACHE: BackendLocal<Cache> = BackendLocal::new(Cache { changes: 0, entries: None });
+static CACHE: BackendLocal<Cache> = BackendLocal::new(Cache {
+    changes: 0,
+    entries: None,
+});
 
 /// The credential of a token that was verified before as this type, under the trust that still holds.
 pub fn look_up(token: &str, token_type: TokenType) -> Option<Rc<Credential>> {
@@ -99,7 +102,10 @@ pub fn look_up(token: &str, token_type: TokenType) -> Option<Rc<Credential>> {
 pub fn remember(token: &str, credential: &Rc<Credential>, changes: u64) {
     let Some(tail) = tail(token) else { return };
     let size = NonZeroUsize::new(settings::token_cache_size()).unwrap_or(NonZeroUsize::MIN);
-    let entry = Entry { token: token.into(), credential: credential.clone() };
+    let entry = Entry {
+        token: token.into(),
+        credential: credential.clone(),
+    };
     CACHE.with(|cache| {
         let entries = cache.entries.get_or_insert_with(|| LruCache::new(size));
         if cache.changes != changes {

@@ -41,7 +41,7 @@ fn trust_that_signed(jwt: &Jwt) -> Result<(Rc<Trust>, u64), Fault> {
     let mut changes = trust::changes();
     let mut trust = trust::current();
     if let Err(refusal) = check_signature(&trust, jwt) {
-        if !keys::fetch_newer(instance_of(&trust, jwt)?, &refusal)? {
+        if !keys::fetch_newer(instance_of(&trust, jwt)?, &refusal, changes)? {
             return Err(refusal.into());
         }
         changes = trust::changes();

@@ -152,7 +152,6 @@ fn store(issuer_hash: i64) {
     let fetched = clerk_api::jwks::fetch(&attempt.jwks_url);
     BackgroundWorker::transaction(|| {
         let unchanged = key_store::hold_instance(&attempt);
-        key_store::end_attempt(&attempt.issuer);
         // What came from a URL that an administrator has changed meanwhile is not the instance's.
         if !unchanged {
             return;
@@ -163,4 +162,7 @@ fn store(issuer_hash: i64) {
             key_store::replace(&attempt.issuer, keys, Origin::Fetched);
         }
     });
+    // A commit can be seen before it is announced. So whoever sees that the attempt has ended must find the keys
+    // announced already.
+    BackgroundWorker::transaction(|| key_store::end_attempt(&attempt.issuer));
 }

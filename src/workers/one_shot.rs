@@ -104,6 +104,8 @@ pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
     set(c"search_path", c"pg_catalog, pg_temp");
     // An administrator's open transaction may hold our rows; the next token starts another worker.
     set(c"lock_timeout", c"2s");
+    // The worker is there to write, whatever the database's sessions do by default.
+    set(c"default_transaction_read_only", c"off");
 }
 
 fn set(name: &CStr, value: &CStr) {

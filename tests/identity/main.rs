@@ -4,7 +4,6 @@ mod scene;
 
 mod authenticate;
 mod authorization;
-mod bad_tokens;
 mod changes;
 mod claims_setting;
 mod claims_values;
@@ -16,4 +15,5 @@ mod pooling;
 mod procedures;
 mod sources;
 mod times;
+mod tokens;
 mod whoami;

@@ -3,12 +3,21 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use clerk_sim::{Simulator, Token};
+use clerk_sim::{Options, Simulator, Token};
 use clerk_tests::{Failure, Sql, TestDb};
-use postgres::Client;
+use postgres::{Client, Row};
 
 /// How long anything may take that happens by itself; far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An instance with that issuer.
+pub fn simulator(issuer: &str) -> Simulator {
+    let options = Options {
+        issuer: issuer.to_owned(),
+        ..Options::default()
+    };
+    Simulator::start_with(options).expect("a loopback port is free")
+}
 
 /// A genuine token of that user, good for longer than any test.
 pub fn token_of(clerk: &Simulator, user: &str) -> String {
@@ -51,6 +60,18 @@ pub fn assert_refused(session: &mut Client, token: &str, reason: &str) {
         Ok(user) => panic!("the token counts as {user:?}"),
         Err(failure) => assert_eq!(failure.refusal(), ("28", reason), "{failure:?}"),
     }
+}
+
+/// The answer of `clerk.configure` to these arguments.
+///
+/// # Panics
+/// If it is an error.
+#[track_caller]
+pub fn configure(owner: &mut Client, arguments: &str) -> Row {
+    let query = format!("SELECT * FROM clerk.configure({arguments})");
+    owner
+        .query_one(&query, &[])
+        .unwrap_or_else(|error| panic!("{error:?}\nin: {query}"))
 }
 
 /// Trusts the simulated instance without a URL: its keys are imported and nothing is ever fetched.

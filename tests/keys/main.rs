@@ -6,6 +6,7 @@ mod dump;
 mod faults;
 mod flood;
 mod install;
+mod key_sets;
 mod privileges;
 mod proxy;
 mod refresh;

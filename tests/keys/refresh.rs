@@ -1,10 +1,10 @@
 //! A key that Clerk has withdrawn goes away while tokens arrive.
 
-use clerk_sim::{Options, Rotation, SigningKeys, Simulator, Token};
+use clerk_sim::{Fault, Rotation, SigningKeys, Simulator, Token};
 use clerk_tests::{Sql, TestDb};
 use postgres::Client;
 
-use crate::bearer::{assert_refused, assert_user, set, token_of, user, wait_until};
+use crate::bearer::{assert_refused, assert_user, set, simulator, token_of, user, wait_until};
 
 /// A new token by the keys of old.
 fn old_token(clerk: &Simulator, keys: &SigningKeys) -> String {
@@ -58,11 +58,7 @@ fn young_keys_are_left_alone_until_the_setting_says_otherwise() {
 #[test]
 fn a_busy_instance_does_not_keep_another_from_being_refreshed() {
     let busy = Simulator::start();
-    let options = Options {
-        issuer: "https://clerk.quiet.test".to_owned(),
-        ..Options::default()
-    };
-    let quiet = Simulator::start_with(options).expect("a loopback port is free");
+    let quiet = simulator("https://clerk.quiet.test");
     let db = TestDb::shared();
     db.configure(&busy);
     db.configure(&quiet);
@@ -84,7 +80,7 @@ fn that_a_refresh_fails_is_no_reason_to_refuse() {
     let clerk = Simulator::start();
     let db = TestDb::shared();
     db.configure(&clerk);
-    clerk.fault(clerk_sim::Fault::Down);
+    clerk.fault(Fault::Down);
     let mut owner = db.superuser();
     age_keys(&mut owner);
     let mut session = db.connect("anon");

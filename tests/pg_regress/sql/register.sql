@@ -16,11 +16,15 @@ CREATE EXTENSION clerk_sync;
 \pset format unaligned
 \pset tuples_only on
 
+-- Without the row types of tables, which are members of their own from 17 on.
 CREATE TEMPORARY VIEW member AS
 SELECT d.classid, d.objid, d.objsubid
 FROM pg_depend AS d
+LEFT JOIN pg_type AS type ON d.classid = 'pg_type'::regclass AND type.oid = d.objid
+LEFT JOIN pg_type AS element ON element.oid = type.typelem
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
-  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'clerk_sync');
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'clerk_sync')
+  AND coalesce(nullif(type.typrelid, 0), nullif(element.typrelid, 0)) IS NULL;
 -- What others than the owner may do.
 CREATE FUNCTION pg_temp.granted(acl aclitem[], owner oid) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(

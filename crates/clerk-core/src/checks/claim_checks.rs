@@ -58,6 +58,7 @@ impl<'a> ClaimsSubject<'a> {
                     .is_some_and(|iss| token.rules.issuers.iter().any(|issuer| issuer == iss))
             },
             expected: |token| one_of(token.rules.issuers),
+            public: true,
             found: |token| describe(&token.claims.iss),
             reason: |_| Reason::TokenInvalidIssuer,
             hint: "The token is of another Clerk instance (development and production are two), or clerk.configure \
@@ -76,6 +77,7 @@ impl<'a> ClaimsSubject<'a> {
                 "" => "a string that is not empty".to_owned(),
                 prefix => format!("an id that starts with \"{prefix}\""),
             },
+            public: true,
             found: |token| describe(&token.claims.sub),
             reason: |token| match token.claims.sub.filled() {
                 Some(_) => Reason::TokenTypeMismatch,
@@ -97,6 +99,7 @@ impl<'a> ClaimsSubject<'a> {
                 TokenType::Session => "a session id".to_owned(),
                 _ => "anything".to_owned(),
             },
+            public: true,
             found: |token| describe(&token.claims.sid),
             reason: |_| Reason::TokenTypeMismatch,
             hint: "Only session tokens have a session id. Get the token by getToken() without a template, or let \
@@ -114,6 +117,7 @@ impl<'a> ClaimsSubject<'a> {
                 TokenType::Oauth => "the OAuth application's client id".to_owned(),
                 TokenType::M2m => "anything".to_owned(),
             },
+            public: true,
             found: |token| describe(&token.claims.client_id),
             reason: |_| Reason::TokenTypeMismatch,
             hint: KIND_HINT,
@@ -132,6 +136,7 @@ impl<'a> ClaimsSubject<'a> {
                 [] => "absent".to_owned(),
                 audiences => format!("absent, or {}", one_of(audiences)),
             },
+            public: false,
             found: |token| match &token.claims.aud {
                 Claim::Absent => "absent".to_owned(),
                 Claim::Malformed(kind) => (*kind).to_owned(),
@@ -155,6 +160,7 @@ impl<'a> ClaimsSubject<'a> {
                 parties if token.rules.allow_missing_azp => format!("absent, or {}", one_of(parties)),
                 parties => one_of(parties),
             },
+            public: false,
             found: |token| describe(&token.claims.azp),
             reason: |_| Reason::TokenInvalidAuthorizedParties,
             hint: "If this origin is yours, add it to the authorized_parties of clerk.configure; tokens of native apps \

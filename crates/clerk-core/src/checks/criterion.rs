@@ -9,6 +9,9 @@ pub(super) struct Criterion<S> {
     pub(super) passes: fn(&S) -> bool,
     /// What it must be, to follow "must be" or "expected".
     pub(super) expected: fn(&S) -> String,
+    /// Whether `expected` is a rule of Clerk's. What an administrator configured is for administrators: a refusal goes
+    /// to whoever brought the token.
+    pub(super) public: bool,
     /// What it is.
     pub(super) found: fn(&S) -> String,
     /// Clerk's code for a failure.
@@ -31,16 +34,15 @@ pub struct Check {
 pub(super) fn judge<S>(criteria: &[Criterion<S>], subject: &S) -> Result<(), Refusal> {
     match criteria.iter().find(|criterion| !(criterion.passes)(subject)) {
         None => Ok(()),
-        Some(failed) => Err(Refusal::new(
-            (failed.reason)(subject),
-            format!(
-                "{} must be {}, but is {}",
-                failed.name,
-                (failed.expected)(subject),
-                (failed.found)(subject)
-            ),
-            failed.hint,
-        )),
+        Some(failed) => Err(Refusal::new((failed.reason)(subject), complaint(failed, subject), failed.hint)),
+    }
+}
+
+fn complaint<S>(failed: &Criterion<S>, subject: &S) -> String {
+    let found = (failed.found)(subject);
+    match failed.public {
+        true => format!("{} must be {}, but is {found}", failed.name, (failed.expected)(subject)),
+        false => format!("{} is {found}, which is not accepted here", failed.name),
     }
 }
 

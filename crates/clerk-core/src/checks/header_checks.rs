@@ -38,6 +38,7 @@ impl<'a> HeaderSubject<'a> {
             name: "crit",
             passes: |token| !token.header.crit,
             expected: |_| "absent".to_owned(),
+            public: true,
             found: |token| if token.header.crit { "present" } else { "absent" }.to_owned(),
             reason: |_| Reason::TokenInvalid,
             hint: "Clerk's tokens have no critical extensions.",
@@ -51,6 +52,7 @@ impl<'a> HeaderSubject<'a> {
                     token.token_type.as_str()
                 )
             },
+            public: true,
             found: |token| match token.category() {
                 Some(category) => format!("the category of {} tokens", category.as_str()),
                 None => describe(token.header.cat.as_deref()),
@@ -71,6 +73,7 @@ impl<'a> HeaderSubject<'a> {
                 TokenType::Oauth => "\"at+jwt\" or \"application/at+jwt\"".to_owned(),
                 _ => "absent or \"JWT\"".to_owned(),
             },
+            public: true,
             found: |token| describe(token.header.typ.as_deref()),
             reason: |_| Reason::TokenTypeMismatch,
             hint: TYPE_HINT,
@@ -79,6 +82,7 @@ impl<'a> HeaderSubject<'a> {
             name: "alg",
             passes: |token| token.header.alg.as_deref().and_then(Algorithm::parse).is_some(),
             expected: |_| "RS256, RS384 or RS512".to_owned(),
+            public: true,
             found: |token| describe(token.header.alg.as_deref()),
             reason: |_| Reason::TokenInvalidAlgorithm,
             hint: "Clerk signs with RS256. Tokens from a template with a custom signing key cannot be verified.",
