@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
-use super::key_store::{run, spi_fault};
+use super::sql;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl Instance {
 
 /// Every instance, locked against other administrators until the transaction ends. Readers are not held up.
 pub fn lock_all() -> Vec<Instance> {
-    run("LOCK TABLE clerk.instances IN SHARE ROW EXCLUSIVE MODE", &[]);
+    sql::run("LOCK TABLE clerk.instances IN SHARE ROW EXCLUSIVE MODE", &[]);
     all()
 }
 
@@ -45,7 +45,7 @@ pub fn all() -> Vec<Instance> {
             .map(read)
             .collect::<Result<Vec<_>, _>>()
     })
-    .unwrap_or_else(|error| spi_fault(error))
+    .unwrap_or_else(|error| sql::fault(error))
 }
 
 fn read(row: SpiHeapTupleData) -> Result<Instance, pgrx::spi::Error> {
@@ -68,7 +68,7 @@ fn read(row: SpiHeapTupleData) -> Result<Instance, pgrx::spi::Error> {
 pub fn save(instance: &Instance, former: Option<&str>) {
     if let Some(former) = former.filter(|former| *former != instance.issuer) {
         let rename = "UPDATE clerk.instances AS i SET issuer = $2 WHERE i.issuer OPERATOR(pg_catalog.=) $1";
-        run(rename, &[former.into(), instance.issuer.as_str().into()]);
+        sql::run(rename, &[former.into(), instance.issuer.as_str().into()]);
     }
     let upsert = "INSERT INTO clerk.instances AS i (issuer, other_issuers, environment, publishable_key, jwks_url,
                 authorized_parties, allow_missing_azp, audiences, accept_template_tokens, treat_pending_as_signed_out)
@@ -80,7 +80,7 @@ pub fn save(instance: &Instance, former: Option<&str>) {
              audiences = excluded.audiences, accept_template_tokens = excluded.accept_template_tokens,
              treat_pending_as_signed_out = excluded.treat_pending_as_signed_out,
              updated_at = pg_catalog.clock_timestamp()";
-    run(
+    sql::run(
         upsert,
         &[
             instance.issuer.as_str().into(),
@@ -102,13 +102,13 @@ pub fn delete(issuer: &str) {
     delete_keys(issuer);
     let fetches = "DELETE FROM clerk.jwks_fetches AS f WHERE f.issuer OPERATOR(pg_catalog.=) $1";
     let instance = "DELETE FROM clerk.instances AS i WHERE i.issuer OPERATOR(pg_catalog.=) $1";
-    run(fetches, &[issuer.into()]);
-    run(instance, &[issuer.into()]);
+    sql::run(fetches, &[issuer.into()]);
+    sql::run(instance, &[issuer.into()]);
 }
 
 /// Forgets the instance's keys.
 pub fn delete_keys(issuer: &str) {
-    run(
+    sql::run(
         "DELETE FROM clerk.jwks AS k WHERE k.issuer OPERATOR(pg_catalog.=) $1",
         &[issuer.into()],
     );
@@ -124,6 +124,6 @@ pub fn count_keys(issuer: &str) -> i32 {
             .first()
             .get_one::<i32>()
     })
-    .unwrap_or_else(|error| spi_fault(error))
+    .unwrap_or_else(|error| sql::fault(error))
     .unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 use clerk_core::Jwk;
 use pgrx::prelude::*;
 
+use super::sql;
 use crate::settings;
 
 /// How keys came here.
@@ -28,7 +29,7 @@ pub fn replace(issuer: &str, keys: &[Jwk], origin: Origin) {
     let kids = column(|key| Some(key.kid.clone()));
     let delete = "DELETE FROM clerk.jwks AS k
          WHERE k.issuer OPERATOR(pg_catalog.=) $1 AND k.kid OPERATOR(pg_catalog.<>) ALL ($2)";
-    run(delete, &[issuer.into(), kids.clone().into()]);
+    sql::run(delete, &[issuer.into(), kids.clone().into()]);
     let upsert = "INSERT INTO clerk.jwks AS k (issuer, kid, alg, n, e, origin)
          SELECT $1, new.kid, new.alg, new.n, new.e, $6
          FROM ROWS FROM (
@@ -40,7 +41,7 @@ pub fn replace(issuer: &str, keys: &[Jwk], origin: Origin) {
          SET alg = excluded.alg, n = excluded.n, e = excluded.e, origin = excluded.origin,
              updated_at = pg_catalog.clock_timestamp()
          WHERE (k.alg, k.n, k.e, k.origin) IS DISTINCT FROM (excluded.alg, excluded.n, excluded.e, excluded.origin)";
-    run(
+    sql::run(
         upsert,
         &[
             issuer.into(),
@@ -62,7 +63,7 @@ pub fn note_fetch(issuer: &str, error: Option<&str>) {
          SET succeeded_at = COALESCE(excluded.succeeded_at, f.succeeded_at),
              last_error = excluded.last_error,
              last_error_at = COALESCE(excluded.last_error_at, f.last_error_at)";
-    run(note, &[issuer.into(), error.into()]);
+    sql::run(note, &[issuer.into(), error.into()]);
 }
 
 /// What a worker may fetch.
@@ -93,24 +94,24 @@ pub fn begin_attempt(issuer_hash: i64) -> Option<Attempt> {
                 .map(|(issuer, jwks_url)| Attempt { issuer, jwks_url }),
         )
     })
-    .unwrap_or_else(|error| spi_fault(error))
+    .unwrap_or_else(|error| sql::fault(error))
 }
 
 /// Whether the instance still has the URL of the attempt. Administrators cannot change it until the transaction ends.
 pub fn hold_instance(attempt: &Attempt) -> bool {
-    run("LOCK TABLE clerk.instances IN ROW EXCLUSIVE MODE", &[]);
+    sql::run("LOCK TABLE clerk.instances IN ROW EXCLUSIVE MODE", &[]);
     let same = "SELECT i.issuer FROM clerk.instances AS i
          WHERE i.issuer OPERATOR(pg_catalog.=) $1 AND i.jwks_url OPERATOR(pg_catalog.=) $2";
     let arguments = [attempt.issuer.as_str().into(), attempt.jwks_url.as_str().into()];
     Spi::connect_mut(|client| client.update(same, None, &arguments).map(|rows| !rows.is_empty()))
-        .unwrap_or_else(|error| spi_fault(error))
+        .unwrap_or_else(|error| sql::fault(error))
 }
 
 /// Notes that the attempt has ended, however.
 pub fn end_attempt(issuer: &str) {
     let end = "UPDATE clerk.jwks_fetches AS f SET finished_at = pg_catalog.clock_timestamp()
          WHERE f.issuer OPERATOR(pg_catalog.=) $1";
-    run(end, &[issuer.into()]);
+    sql::run(end, &[issuer.into()]);
 }
 
 /// A number for an issuer, short enough for a worker's argument; the same as SQL's `hashtextextended(issuer, 0)`.
@@ -144,17 +145,4 @@ pub fn try_lock(issuer_hash: i64) -> bool {
         let result = pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, true);
         result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
     }
-}
-
-pub fn run(statement: &str, arguments: &[pgrx::datum::DatumWithOid]) {
-    let result = Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ()));
-    result.unwrap_or_else(|error| spi_fault(error))
-}
-
-pub fn spi_fault(error: pgrx::spi::Error) -> ! {
-    crate::error::Fault::prerequisite(
-        format!("clerk_sync could not use its tables: {error}"),
-        "The library and the SQL objects may differ in version: run ALTER EXTENSION clerk_sync UPDATE.",
-    )
-    .raise()
 }

@@ -5,4 +5,5 @@ mod instances;
 pub mod key_store;
 mod keys;
 mod plan;
+mod sql;
 mod trust_changes;

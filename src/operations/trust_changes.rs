@@ -3,8 +3,7 @@
 use clerk_core::quote;
 use pgrx::prelude::*;
 
-use super::key_store::run;
-use super::{instances, keys};
+use super::{instances, keys, sql};
 use crate::error::Fault;
 use crate::token::trust::IdentitySource;
 
@@ -27,5 +26,5 @@ fn set_identity_source(source: &str) {
     }
     let upsert = "INSERT INTO clerk.settings AS s (only_row, identity_source) VALUES (true, $1)
          ON CONFLICT (only_row) DO UPDATE SET identity_source = excluded.identity_source";
-    run(upsert, &[source.into()]);
+    sql::run(upsert, &[source.into()]);
 }

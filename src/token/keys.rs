@@ -56,13 +56,8 @@ impl Fetches {
 
     /// A worker that was killed never finishes, so an attempt is only believed to run for as long as it may.
     fn running(&self) -> bool {
-        self.attempted_at > self.finished_at && self.younger_than(self.attempted_at, longest_fetch())
+        self.attempted_at > self.finished_at && self.younger_than(self.attempted_at, fetch_keys::longest())
     }
-}
-
-/// A fetch and its two short transactions.
-fn longest_fetch() -> Duration {
-    settings::http_timeout() + Duration::from_secs(2)
 }
 
 /// Looks for keys newer than the ones of the count `changes`, by which `refusal` was judged. True if the trust has
@@ -97,7 +92,7 @@ fn start_fetch(issuer: &str, before: &Fetches) -> Result<(), Fault> {
         if !started && let Some(worker) = fetch_keys::start_for(issuer)? {
             started = true;
             note_start(issuer);
-            worker.wait(longest_fetch());
+            worker.wait(fetch_keys::longest());
         }
         // Ours ends at once if another was first.
         if Fetches::of(issuer).attempted_at != before.attempted_at {

@@ -4,6 +4,7 @@
 //! the keys back, because they belong to that call's transaction.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use clerk_core::{Jwk, Reason, Refusal};
 use pgrx::bgworkers::BackgroundWorker;
@@ -55,6 +56,11 @@ pub fn start_for(issuer: &str) -> Result<Option<OneShot>, Fault> {
     start(Purpose::Store(key_store::issuer_hash(issuer)))
 }
 
+/// How long a worker may take: one request and its short transactions.
+pub fn longest() -> Duration {
+    settings::http_timeout() + Duration::from_secs(2)
+}
+
 /// A question: fetch from this URL.
 #[derive(Serialize, Deserialize)]
 struct Question {
@@ -76,9 +82,7 @@ pub fn fetch_now(url: &str) -> Result<Vec<Jwk>, Fault> {
         .ok_or_else(|| Fault::argument("the URL is too long", "Pass a URL of ordinary length."))?;
     let worker = start(Purpose::Answer(exchange.handle()))?.ok_or_else(no_free_slot)?;
     let worker = TerminatedOnDrop(worker);
-    worker
-        .0
-        .wait(settings::http_timeout() + std::time::Duration::from_secs(2));
+    worker.0.wait(longest());
     match exchange.answer::<Result<Vec<Jwk>, Trouble>>() {
         Some(Ok(keys)) => Ok(keys),
         Some(Err(trouble)) => Err(refusal(trouble).into()),

@@ -4,7 +4,7 @@ use clerk_tests::Sql;
 use serde_json::{Value, json};
 
 use super::{assert_accepted, assert_refused};
-use crate::scene::{clerk, database, session};
+use crate::scene::{Caller, clerk, database, session, some, token};
 
 #[test]
 fn times_that_are_none() {
@@ -141,4 +141,22 @@ fn claims_of_wrong_types_and_values() {
             ("v of the future", has("v", 3.into())),
         ],
     );
+}
+
+/// A verified token is remembered. What is remembered is all of it, not its signature.
+#[test]
+fn another_payload_under_a_remembered_signature() {
+    let db = database();
+    let (genuine, other) = (token("user_ada"), token("user_eve"));
+    assert_accepted(&db, &[("genuine", genuine.clone())]);
+    let (_, signature) = genuine.rsplit_once('.').expect("a token has three parts");
+    let (message, _) = other.rsplit_once('.').expect("so has the other");
+    let altered = format!("{message}.{signature}");
+
+    let mut app = db.connect("app");
+    app.set_token(&genuine);
+    assert_eq!(app.user(), some("user_ada"));
+    app.set_token(&altered);
+    let failure = app.failure("SELECT clerk.current_user_id()");
+    assert_eq!(failure.refusal(), ("28", "token-invalid-signature"));
 }

@@ -1,0 +1,21 @@
+//! Runs our own statements. Their text is fixed; values go in as parameters only.
+
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+
+use crate::error::Fault;
+
+/// Runs a statement whose rows, if any, do not matter.
+pub fn run(statement: &str, arguments: &[DatumWithOid]) {
+    Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ()))
+        .unwrap_or_else(|error| fault(error))
+}
+
+/// Raises what SPI reports without an error of Postgres' own: an answer of another shape than we know.
+pub fn fault(error: pgrx::spi::Error) -> ! {
+    Fault::prerequisite(
+        format!("clerk_sync could not use its tables: {error}"),
+        "The library and the SQL objects may differ in version: run ALTER EXTENSION clerk_sync UPDATE.",
+    )
+    .raise()
+}
