@@ -8,8 +8,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use clerk_core::Rules;
-use clerk_core::{Jwk, VerifyingKey};
+use clerk_core::{Jwk, Rules, VerifyingKey};
 use pgrx::prelude::*;
 
 use crate::backend_local::BackendLocal;

@@ -6,9 +6,7 @@ use std::cell::OnceCell;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use clerk_core::Refusal;
-use clerk_core::{Claims, SessionClaims};
-use clerk_core::{Times, TokenType};
+use clerk_core::{Claims, Refusal, SessionClaims, Times, TokenType};
 use lru::LruCache;
 use pgrx::prelude::*;
 

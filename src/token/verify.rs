@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use clerk_core::Jwt;
-use clerk_core::{Reason, Refusal};
-use clerk_core::{TokenType, judge_claims, judge_header};
+use clerk_core::{Jwt, Reason, Refusal, TokenType, VerifyingKey, judge_claims, judge_header, quote};
 
 use super::keys;
 use super::trust::{self, Instance, Trust};
@@ -27,8 +25,8 @@ pub fn verify(token: &str, token_type: TokenType) -> Result<Rc<Credential>, Faul
     let instance = instance_of(&trust, &jwt)?;
     judge_claims(&jwt.claims, token_type, &instance.rules())?;
     let times = jwt.claims.times();
-    let payload = jwt.payload().to_owned();
-    let credential = Rc::new(Credential::new(token_type, jwt.claims, payload, Some(times)));
+    let (claims, payload) = jwt.into_claims();
+    let credential = Rc::new(Credential::new(token_type, claims, payload, Some(times)));
     credential.judge_time()?;
     verified::remember(token, &credential, changes);
     keys::refresh_if_old(instance);
@@ -69,10 +67,7 @@ pub fn instance_of<'t>(trust: &'t Trust, jwt: &Jwt) -> Result<&'t Instance, Refu
     };
     trust.instance(issuer).ok_or_else(|| Refusal {
         reason: Reason::TokenInvalidIssuer,
-        message: format!(
-            "the token's issuer {} is not configured",
-            clerk_core::quote(issuer)
-        ),
+        message: format!("the token's issuer {} is not configured", quote(issuer)),
         hint: match trust.instances() {
             [] => {
                 "No Clerk instance is configured: run SELECT * FROM clerk.configure(publishable_key => '…')."
@@ -84,11 +79,7 @@ pub fn instance_of<'t>(trust: &'t Trust, jwt: &Jwt) -> Result<&'t Instance, Refu
 }
 
 /// The instance's key that the token's header names.
-pub fn key_of<'t>(
-    trust: &'t Trust,
-    instance: &Instance,
-    jwt: &Jwt,
-) -> Result<&'t clerk_core::VerifyingKey, Refusal> {
+pub fn key_of<'t>(trust: &'t Trust, instance: &Instance, jwt: &Jwt) -> Result<&'t VerifyingKey, Refusal> {
     let mismatch = |message: String| Refusal {
         reason: Reason::JwkKidMismatch,
         message,
@@ -103,7 +94,7 @@ pub fn key_of<'t>(
     trust.key(instance, kid).ok_or_else(|| {
         mismatch(format!(
             "no key of the instance has the token's key id {}",
-            clerk_core::quote(kid)
+            quote(kid)
         ))
     })
 }

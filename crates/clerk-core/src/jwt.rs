@@ -74,6 +74,11 @@ impl<'a> Jwt<'a> {
         &self.payload
     }
 
+    /// The claims, and the payload they were read from.
+    pub fn into_claims(self) -> (Claims, String) {
+        (self.claims, self.payload)
+    }
+
     /// Checks that `key` signed this token.
     ///
     /// # Errors
