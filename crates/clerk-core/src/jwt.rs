@@ -69,12 +69,7 @@ impl<'a> Jwt<'a> {
         })
     }
 
-    /// The payload as JSON text, strict as [`Claims::parse`] demands.
-    pub fn payload(&self) -> &str {
-        &self.payload
-    }
-
-    /// The claims, and the payload they were read from.
+    /// The claims, and the JSON text they were read from, strict as [`Claims::parse`] demands.
     pub fn into_claims(self) -> (Claims, String) {
         (self.claims, self.payload)
     }
