@@ -5,8 +5,11 @@ use pgrx::prelude::*;
 
 use crate::error::Fault;
 
-/// Runs a statement whose rows, if any, do not matter.
+/// Runs a statement that changes or locks something, and whose rows, if any, do not matter. Raises 25006 in a read-only
+/// transaction and on a standby.
 pub fn run(statement: &str, arguments: &[DatumWithOid]) {
+    // SAFETY: raises, or does nothing. SPI would fail on a standby too, but with an internal error.
+    unsafe { pg_sys::PreventCommandIfReadOnly(c"changes of clerk_sync's tables".as_ptr()) };
     Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ()))
         .unwrap_or_else(|error| fault(error))
 }

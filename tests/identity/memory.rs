@@ -39,7 +39,6 @@ fn assert_flat(client: &mut Client, rounds: usize, mut round: impl FnMut(&mut Cl
     let before = private_memory(pid);
     (warm_up..rounds).for_each(|number| round(client, number));
     let grown = private_memory(pid) - before;
-    eprintln!("GROWN {grown} from {before}");
     assert!(grown < NOISE, "the backend grew by {grown} KiB");
     client.run("RESET ALL; BEGIN; COMMIT");
     let context = identity_context(client);
