@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::scene::{Caller, claims, clerk, database, some, with};
 
-/// The answers of the helpers, in the order of the issue.
+/// What `clerk.current_…()` answer.
 #[derive(Debug, PartialEq)]
 struct Answers {
     user_id: Option<String>,

@@ -66,7 +66,7 @@ fn claims_set_before_either_was_loaded_count() {
     assert_eq!(client.user(), some("user_bob"));
 }
 
-/// As for a helper, an answer to a question is good only for the claims it was asked of.
+/// An answer to a question, too, is good only for the claims it was asked of.
 #[test]
 fn remembered_answers_end_with_the_claims() {
     let db = database();

@@ -15,7 +15,7 @@ fn without_a_free_slot_only_new_keys_are_out_of_reach() {
     let keys: i32 = owner.value_of(configure, &[&clerk.issuer(), &clerk.jwks_url()]);
     assert_eq!(keys, 0);
     let failure = owner.failure("SELECT clerk.refresh_jwks()");
-    assert_eq!(notices.take(), [failure.clone()]);
+    assert_eq!(notices.take(), std::slice::from_ref(&failure));
     assert_eq!(failure.sqlstate, "53400", "{failure:?}");
     assert!(
         failure
