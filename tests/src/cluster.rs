@@ -109,13 +109,13 @@ impl Cluster {
         let standby = Self::prepare(&[]);
         run(self
             .pg_binary("pg_basebackup")
-            .args([
-                "--checkpoint=fast",
-                "--no-sync",
-                "--write-recovery-conf",
-                "--pgdata",
-            ])
+            .args(["--checkpoint=fast", "--no-sync", "--pgdata"])
             .arg(standby.data()));
+        // Not by pg_basebackup --write-recovery-conf: it writes what its own libpq knows, and the server of a relocated
+        // installation may load an older one.
+        let primary = format!("user=postgres host={} port={PORT}", self.directory.display());
+        standby.configure(&[("primary_conninfo", &primary)]);
+        std::fs::write(standby.data().join("standby.signal"), "").expect("the standby can be marked as one");
         standby.pg_ctl("start");
         standby
     }

@@ -34,14 +34,22 @@ pub struct Check {
 pub(super) fn judge<S>(criteria: &[Criterion<S>], subject: &S) -> Result<(), Refusal> {
     match criteria.iter().find(|criterion| !(criterion.passes)(subject)) {
         None => Ok(()),
-        Some(failed) => Err(Refusal::new((failed.reason)(subject), complaint(failed, subject), failed.hint)),
+        Some(failed) => Err(Refusal::new(
+            (failed.reason)(subject),
+            complaint(failed, subject),
+            failed.hint,
+        )),
     }
 }
 
 fn complaint<S>(failed: &Criterion<S>, subject: &S) -> String {
     let found = (failed.found)(subject);
     match failed.public {
-        true => format!("{} must be {}, but is {found}", failed.name, (failed.expected)(subject)),
+        true => format!(
+            "{} must be {}, but is {found}",
+            failed.name,
+            (failed.expected)(subject)
+        ),
         false => format!("{} is {found}, which is not accepted here", failed.name),
     }
 }
