@@ -90,3 +90,30 @@ fn that_a_refresh_fails_is_no_reason_to_refuse() {
     });
     assert_user(&mut session, &token_of(&clerk, "user_ada"), "user_ada");
 }
+
+#[test]
+fn keys_that_arrive_from_a_url_changed_meanwhile_are_not_stored() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let mut owner = db.superuser();
+    let mut session = db.connect("anon");
+    clerk.rotate(Rotation::New);
+    clerk.fault(Fault::Slow { ms: 2_000 });
+    age_keys(&mut owner);
+    let old = Token::session(clerk.issuer(), "user_ada").sign(&SigningKeys::new("ins_other"));
+    // The slow fetch begins with a token that fits no key, and goes on when its session no longer waits.
+    session.run("SET statement_timeout = '500ms'");
+    assert!(user(&mut session, &old).is_err());
+    wait_until("the fetch is on its way", || {
+        owner.value::<bool>("SELECT attempted_at IS NOT NULL FROM clerk.jwks_fetches")
+    });
+    let issuer = clerk.issuer();
+    owner.run(&format!(
+        "SELECT clerk.configure(issuer => '{issuer}', jwks_url => '')"
+    ));
+    wait_until("the worker has ended", || {
+        owner.value::<bool>("SELECT finished_at IS NOT NULL FROM clerk.jwks_fetches")
+    });
+    assert_eq!(owner.value::<i64>("SELECT count(*) FROM clerk.jwks"), 0);
+}

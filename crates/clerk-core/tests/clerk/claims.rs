@@ -60,12 +60,24 @@ fn nesting_ends_at_64_levels_wherever_it_is() {
             "{name}"
         );
         assert!(
-            Claims::parse(&format!("{{\"{name}\":{}}}", nested(100_000))).is_err(),
+            Claims::parse(&format!("{{\"{name}\":{}}}", nested(8_000))).is_err(),
             "{name}"
         );
     }
     let objects = format!("{}1{}", r#"{"a":"#.repeat(65), "}".repeat(65));
     assert!(refused(&objects).contains("64 levels"));
+}
+
+/// Whoever may set `request.jwt.claims` chooses their length, and what is decoded from them grows faster than that.
+#[test]
+fn claims_longer_than_any_token_are_refused() {
+    let claims = |length: usize| {
+        let json = r#"{"sub":"user_ada","pad":""}"#;
+        json.replace("\"\"", &format!("\"{}\"", "x".repeat(length - json.len())))
+    };
+    assert_eq!(claims(16 * 1024).len(), 16 * 1024);
+    assert!(Claims::parse(&claims(16 * 1024)).is_ok());
+    assert!(refused(&claims(16 * 1024 + 1)).contains("too many"));
 }
 
 #[test]
