@@ -56,7 +56,7 @@ pub(super) const CRITERIA: &[Criterion<Moment>] = &[
     Criterion {
         name: "exp",
         passes: |at| time(at.times.exp).is_some_and(|exp| exp > at.now - CLOCK_SKEW_SECONDS),
-        expected: |_| format!("a time later than {CLOCK_SKEW_SECONDS} s ago"),
+        expected: |_| format!("in the future, give or take {CLOCK_SKEW_SECONDS} s"),
         public: true,
         found: |at| describe(at.times.exp, at.now),
         reason: |at| reason(at.times.exp, Reason::TokenExpired),
@@ -65,7 +65,7 @@ pub(super) const CRITERIA: &[Criterion<Moment>] = &[
     Criterion {
         name: "nbf",
         passes: |at| has_come(at.times.nbf, at.now),
-        expected: |_| format!("absent, or a time at most {CLOCK_SKEW_SECONDS} s ahead"),
+        expected: |_| format!("absent or past, give or take {CLOCK_SKEW_SECONDS} s"),
         public: true,
         found: |at| describe(at.times.nbf, at.now),
         reason: |at| reason(at.times.nbf, Reason::TokenNotActiveYet),
@@ -74,7 +74,7 @@ pub(super) const CRITERIA: &[Criterion<Moment>] = &[
     Criterion {
         name: "iat",
         passes: |at| has_come(at.times.iat, at.now),
-        expected: |_| format!("absent, or a time at most {CLOCK_SKEW_SECONDS} s ahead"),
+        expected: |_| format!("absent or past, give or take {CLOCK_SKEW_SECONDS} s"),
         public: true,
         found: |at| describe(at.times.iat, at.now),
         reason: |at| reason(at.times.iat, Reason::TokenIatInTheFuture),
