@@ -1,7 +1,6 @@
 //! The caller's identity and the values already made from it, valid until the stamp changes.
 
 use std::ffi::CString;
-use std::rc::Rc;
 
 use pgrx::prelude::*;
 
@@ -22,10 +21,9 @@ pub enum Answer {
     OrgRole,
     OrgPermissions,
     ActorId,
-    Claims,
 }
 
-const ANSWERS: usize = 8;
+const ANSWERS: usize = 7;
 
 #[derive(Clone, Copy)]
 enum Slot {
@@ -153,7 +151,7 @@ pub fn forget() {
     drop(former);
 }
 
-fn make(answer: Answer, credential: &Rc<Credential>) -> Option<pg_sys::Datum> {
+fn make(answer: Answer, credential: &Credential) -> Option<pg_sys::Datum> {
     let session = credential.session();
     let org = session.org.as_ref();
     match answer {
@@ -164,6 +162,5 @@ fn make(answer: Answer, credential: &Rc<Credential>) -> Option<pg_sys::Datum> {
         Answer::OrgRole => org?.role.as_deref().into_datum(),
         Answer::OrgPermissions => org?.permissions.clone().into_datum(),
         Answer::ActorId => session.actor_id.as_deref().into_datum(),
-        Answer::Claims => Some(credential.claims_as_jsonb()),
     }
 }

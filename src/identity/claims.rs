@@ -1,15 +1,23 @@
-//! `clerk.claim(…)`: one value out of the caller's claims.
+//! `clerk.current_claims()` and `clerk.claim(…)`: all of the caller's claims, and one value out of them.
+//!
+//! Unlike the other answers these are copied at every call: they are large, and what is kept for one identity can only
+//! be freed when no statement is left running.
 
 use clerk_core::quote;
 use pgrx::direct_function_call_as_datum;
 use pgrx::prelude::*;
 
-use super::answers::{self, Answer};
+use super::answers;
 use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
 
+c_function!(clerk_current_claims, current_claims);
 c_function!(clerk_claim, claim);
+
+fn current_claims(_call: &Call) -> Option<pg_sys::Datum> {
+    Some(answers::identity()?.claims_as_jsonb())
+}
 
 /// `claim(variadic path text[])`: as `current_claims() #>> path`.
 fn claim(call: &Call) -> Option<pg_sys::Datum> {
@@ -17,7 +25,7 @@ fn claim(call: &Call) -> Option<pg_sys::Datum> {
     // SAFETY: the argument is declared as text[].
     let keys = unsafe { Vec::<Option<String>>::from_datum(path, false) }?;
     keys.iter().flatten().for_each(|key| refuse_dots(key));
-    let claims = answers::get(Answer::Claims)?;
+    let claims = answers::identity()?.claims_as_jsonb();
     // SAFETY: a jsonb and a text[], as the function wants.
     unsafe { direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[Some(claims), Some(path)]) }
 }

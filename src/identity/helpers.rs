@@ -31,7 +31,6 @@ helper!(clerk_current_org_slug, Answer::OrgSlug);
 helper!(clerk_current_org_role, Answer::OrgRole);
 helper!(clerk_current_org_permissions, Answer::OrgPermissions);
 helper!(clerk_current_actor_id, Answer::ActorId);
-helper!(clerk_current_claims, Answer::Claims);
 
 #[pg_guard]
 unsafe extern "C-unwind" fn long_way(info: pg_sys::FunctionCallInfo, answer: Answer) -> pg_sys::Datum {

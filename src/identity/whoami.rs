@@ -95,14 +95,20 @@ fn setup_problems(trust: &Trust, source: Source) -> Vec<String> {
 /// Why somebody who is signed in may still see nothing, or everything.
 fn role_problems(role: &catalog::Role, claims: &Claims) -> Vec<String> {
     let mut problems = Vec::new();
-    if role.name == "anon" && claims.role() != Some("anon") {
-        let found = claims.role().map_or("no role claim".to_owned(), |role| {
-            format!("the role claim {}", quote(role))
+    if role.name == "anon" {
+        problems.push(match claims.role() {
+            // PostgREST writes the role that it chose into the claims, so a token without one arrives as "anon".
+            None | Some("anon") => {
+                "The token is valid but runs as anon: it has no role claim. In Clerk's dashboard add the claim \"role\": \
+                 \"authenticated\" to the session token (Connect with Supabase does it)."
+                    .to_owned()
+            }
+            Some(claimed) => format!(
+                "The token is valid but runs as anon, although its role claim is {}: whoever opened the transaction did \
+                 not switch the role.",
+                quote(claimed)
+            ),
         });
-        problems.push(format!(
-            "The token is valid but runs as anon: it has {found}. In Clerk's dashboard add the claim \"role\": \
-             \"authenticated\" to the session token (Connect with Supabase does it)."
-        ));
     }
     problems.extend(bypass_problem(role));
     problems
