@@ -238,13 +238,18 @@ fn define_own() {
     );
 }
 
-/// A placeholder, made by an early `SET`, is not a definition: defining the name adopts its value.
+/// A placeholder, made by an early `SET`, is not a definition: defining the name adopts its value. A setting whose value
+/// is NULL is one, so the look-up must be one that tells NULL from unknown.
 unsafe fn defined_by_another(name: &CStr) -> bool {
-    // SAFETY: a missing name is allowed; its flags are then 0.
+    // SAFETY: a missing name is allowed; the text that an existing one gives is freed.
     unsafe {
-        let known = !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null();
+        let text = pg_sys::GetConfigOptionByName(name.as_ptr(), std::ptr::null_mut(), true);
+        if text.is_null() {
+            return false;
+        }
+        pg_sys::pfree(text.cast());
         let flags = pg_sys::GetConfigOptionFlags(name.as_ptr(), true) as u32;
-        known && flags & pg_sys::GUC_CUSTOM_PLACEHOLDER == 0
+        flags & pg_sys::GUC_CUSTOM_PLACEHOLDER == 0
     }
 }
 

@@ -13,24 +13,33 @@ use crate::scene::{Caller, Setting, claims, database, some};
 /// The other extension, compiled for this server.
 fn other_extension() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let cluster = Cluster::shared();
-        let library = cluster.directory().join("claims_guc.so");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-I"])
-            .arg(cluster.installation().directory("--includedir-server"))
-            .arg("-o")
-            .arg(&library)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/claims_guc.c"))
-            .output()
-            .expect("there is a C compiler");
-        assert!(
-            compiled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&compiled.stderr)
-        );
-        library
-    })
+    LIBRARY.get_or_init(|| compile("claims_guc.so", "\"\""))
+}
+
+/// The same, but its setting is NULL until somebody sets it.
+fn other_extension_with_null() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| compile("claims_guc_null.so", "NULL"))
+}
+
+fn compile(name: &str, initially: &str) -> PathBuf {
+    let cluster = Cluster::shared();
+    let library = cluster.directory().join(name);
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-I"])
+        .arg(cluster.installation().directory("--includedir-server"))
+        .arg(format!("-DINITIALLY={initially}"))
+        .arg("-o")
+        .arg(&library)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/claims_guc.c"))
+        .output()
+        .expect("there is a C compiler");
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    library
 }
 
 fn load_other(client: &mut Client) {
@@ -61,6 +70,20 @@ fn claims_set_before_either_was_loaded_count() {
     let mut client = db.superuser();
     client.set_claims(&claims("user_ada").to_string());
     load_other(&mut client);
+    assert_eq!(client.user(), some("user_ada"));
+    client.set_claims(&claims("user_bob").to_string());
+    assert_eq!(client.user(), some("user_bob"));
+}
+
+/// A setting that has no value yet is defined all the same, and defining it twice is an error.
+#[test]
+fn a_setting_that_is_still_null_belongs_to_the_other_extension() {
+    let db = database();
+    let mut client = db.superuser();
+    client.run(&format!("LOAD '{}'", other_extension_with_null().display()));
+    client.run("SET SESSION AUTHORIZATION app");
+    assert_eq!(client.user(), None);
+    client.set_claims(&claims("user_ada").to_string());
     assert_eq!(client.user(), some("user_ada"));
     client.set_claims(&claims("user_bob").to_string());
     assert_eq!(client.user(), some("user_bob"));
