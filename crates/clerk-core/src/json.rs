@@ -113,7 +113,7 @@ fn refuse_duplicates<'n, E: Error>(names: impl Iterator<Item = &'n Cow<'n, str>>
 }
 
 /// A member name, borrowed from the text when it has no escapes.
-struct Name;
+pub(crate) struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
     type Value = Cow<'de, str>;

@@ -12,6 +12,7 @@ mod claims;
 mod json;
 mod jwks;
 mod jwt;
+pub mod mirror;
 mod permissions;
 mod publishable_key;
 mod quote;

@@ -1,0 +1,289 @@
+//! Webhook events: the envelope, what of it may be stored, and what it says about rows.
+
+use super::observation::{LOWEST, Observation};
+use super::observe::{Sighting, see};
+use super::policy::Policy;
+use super::raw::{RawObject, string};
+use super::redact::{self, MESSAGE_FIELDS, Writer};
+use super::resource::Resource;
+use super::time;
+
+/// Event types of Clerk's catalogue and of its SDKs, which differ at the edges (clerk.md, 4.1). Others are kept and ignored.
+const KNOWN: &[(&str, &[&str])] = &[
+    ("user", &["created", "updated", "deleted"]),
+    ("session", &["created", "pending", "ended", "removed", "revoked"]),
+    ("organization", &["created", "updated", "deleted"]),
+    ("organizationDomain", &["created", "updated", "deleted"]),
+    ("organizationMembership", &["created", "updated", "deleted"]),
+    ("organizationInvitation", &["created", "accepted", "revoked"]),
+    ("invitation", &["created", "accepted", "revoked"]),
+    ("role", &["created", "updated", "deleted"]),
+    ("permission", &["created", "updated", "deleted"]),
+    ("waitlistEntry", &["created", "updated"]),
+    ("subscription", &["created", "updated", "active", "pastDue"]),
+    (
+        "subscriptionItem",
+        &[
+            "created",
+            "updated",
+            "active",
+            "canceled",
+            "upcoming",
+            "ended",
+            "abandoned",
+            "incomplete",
+            "pastDue",
+            "freeTrialEnding",
+            "expired",
+        ],
+    ),
+    ("paymentAttempt", &["created", "updated"]),
+    (EMAIL, &["created"]),
+    (SMS, &["created"]),
+];
+const EMAIL: &str = "email";
+const SMS: &str = "sms";
+
+/// How far in the future a time may lie. Far enough for any clock that is merely wrong, near enough that no event can bar
+/// its row from later ones for long.
+const FUTURE_MICROS: i64 = 24 * 3600 * 1_000_000;
+
+/// Why an event is kept without touching a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    /// The body is not JSON.
+    NotJson,
+    /// The body is JSON, but no object.
+    NotAnObject,
+    /// There is no `type`.
+    NoType,
+    /// There is no object `data`.
+    NoData,
+    /// `data` has no usable `id`.
+    NoId,
+    /// A type that we do not know.
+    UnknownType,
+    /// A type of which there is no table, or whose table is turned off.
+    NotMirrored,
+    /// Another instance's event; the dashboard's test events are such.
+    ForeignInstance,
+    /// A time more than a day ahead of the database's clock.
+    FromTheFuture,
+}
+
+impl Ignored {
+    /// The reason code.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotJson => "not-json",
+            Self::NotAnObject => "not-an-object",
+            Self::NoType => "no-type",
+            Self::NoData => "no-data",
+            Self::NoId => "no-id",
+            Self::UnknownType => "unknown-type",
+            Self::NotMirrored => "not-mirrored",
+            Self::ForeignInstance => "foreign-instance",
+            Self::FromTheFuture => "event-from-the-future",
+        }
+    }
+}
+
+/// An event whose envelope could be read.
+#[derive(Debug)]
+pub struct Event<'a> {
+    envelope: RawObject<'a>,
+    data: Option<RawObject<'a>>,
+    /// `user.created`; empty if there is none.
+    pub event_type: String,
+    /// `data.id`.
+    pub subject_id: Option<String>,
+    /// The envelope's `instance_id`.
+    pub instance_id: Option<String>,
+    /// When it happened, in microseconds since 1970.
+    pub event_at: i64,
+    /// The same for a deletion, which has no finer time of its own.
+    latest_at: i64,
+}
+
+/// What a type means.
+enum Kind {
+    Live(Resource),
+    Deletion(Resource),
+    Message,
+    Unknown,
+}
+
+impl<'a> Event<'a> {
+    /// Reads an envelope. `fallback_at`, in microseconds since 1970, is when it happened if it does not say.
+    pub fn parse(body: &'a str, fallback_at: i64) -> Result<Self, Ignored> {
+        let envelope = RawObject::parse(body)
+            .map_err(|_| Ignored::NotJson)?
+            .ok_or(Ignored::NotAnObject)?;
+        let data = envelope.object("data");
+        let timestamp = envelope.get("timestamp");
+        Ok(Self {
+            event_type: envelope.text("type").unwrap_or_default().into_owned(),
+            subject_id: data.as_ref().and_then(|data| data.id("id")),
+            instance_id: envelope.id("instance_id"),
+            event_at: timestamp.and_then(time::micros).unwrap_or(fallback_at),
+            latest_at: timestamp.and_then(time::latest_micros).unwrap_or(fallback_at),
+            envelope,
+            data,
+        })
+    }
+
+    fn kind(&self) -> Kind {
+        let Some((prefix, verb)) = self.event_type.split_once('.') else {
+            return Kind::Unknown;
+        };
+        let is_known = |(known, verbs): &(&str, &[&str])| *known == prefix && verbs.contains(&verb);
+        if !KNOWN.iter().any(is_known) {
+            return Kind::Unknown;
+        }
+        match Resource::from_event_prefix(prefix) {
+            Some(resource) if verb == "deleted" => Kind::Deletion(resource),
+            Some(resource) => Kind::Live(resource),
+            None => Kind::Message,
+        }
+    }
+
+    fn resource(&self) -> Option<Resource> {
+        match self.kind() {
+            Kind::Live(resource) | Kind::Deletion(resource) => Some(resource),
+            Kind::Message | Kind::Unknown => None,
+        }
+    }
+
+    /// The person whose data the payload may hold, if there is one.
+    pub fn user_id(&self) -> Option<String> {
+        let data = self.data.as_ref()?;
+        if self.resource() == Some(Resource::Users) {
+            return data.id("id");
+        }
+        let of_user = || data.object("user")?.id("id");
+        data.id("user_id").or_else(of_user)
+    }
+
+    /// Why the event touches no row, if so. `own_instances` are the ids of the instance that sent it; none means unknown.
+    /// `now` is in microseconds since 1970.
+    pub fn ignored(&self, policy: &Policy, own_instances: &[&str], now: i64) -> Option<Ignored> {
+        let is_foreign = |id: &String| !own_instances.is_empty() && !own_instances.contains(&id.as_str());
+        if self.instance_id.as_ref().is_some_and(is_foreign) {
+            return Some(Ignored::ForeignInstance);
+        }
+        if self.event_type.is_empty() {
+            return Some(Ignored::NoType);
+        }
+        let Some(data) = &self.data else {
+            return Some(Ignored::NoData);
+        };
+        let resource = match self.kind() {
+            Kind::Unknown => return Some(Ignored::UnknownType),
+            Kind::Message => return Some(Ignored::NotMirrored),
+            Kind::Live(resource) | Kind::Deletion(resource) => resource,
+        };
+        if !policy.mirrors(resource) {
+            return Some(Ignored::NotMirrored);
+        }
+        if self.subject_id.is_none() {
+            return Some(Ignored::NoId);
+        }
+        let latest = self.event_at.max(data.micros("updated_at").unwrap_or(LOWEST));
+        (latest > now.saturating_add(FUTURE_MICROS)).then_some(Ignored::FromTheFuture)
+    }
+
+    /// What of the event may be stored: without secrets, codes, and what the policy leaves out.
+    pub fn payload(&self, policy: &Policy) -> String {
+        let mut payload = Writer::new(2048);
+        for (name, value) in self.envelope.members() {
+            match (name, &self.data) {
+                ("event_attributes", _) if !policy.keep_event_attributes => {}
+                ("data", Some(data)) => payload.member(name, &self.data_payload(data, policy)),
+                _ => payload.member(name, value),
+            }
+        }
+        payload.end()
+    }
+
+    fn data_payload(&self, data: &RawObject, policy: &Policy) -> String {
+        if matches!(self.kind(), Kind::Message) {
+            let message = data.without(|name| !MESSAGE_FIELDS.contains(&name));
+            return redact::payload(None, &message, policy);
+        }
+        redact::payload(self.resource(), data, policy)
+    }
+
+    /// What is left of the payload when the person whose data it holds is erased: type, time and ids.
+    pub fn skeleton(&self) -> String {
+        let mut skeleton = Writer::new(256);
+        for name in ["object", "type", "timestamp", "instance_id"] {
+            if let Some(value) = self.envelope.get(name).filter(|value| is_scalar(value)) {
+                skeleton.member(name, value);
+            }
+        }
+        if let Some(data) = &self.data {
+            let mut ids = Writer::new(128);
+            for (name, value) in data.members() {
+                let is_state = matches!(
+                    name,
+                    "object" | "status" | "deleted" | "created_at" | "updated_at"
+                );
+                let is_id = name == "id" || name == "user_id" || name == "organization_id";
+                if (is_state || is_id) && is_scalar(value) {
+                    ids.member(name, value);
+                }
+            }
+            skeleton.member("data", &ids.end());
+        }
+        skeleton.end()
+    }
+
+    /// What the event says about rows of resources that are mirrored. Nothing for an event that is to be ignored.
+    pub fn observations(&self, policy: &Policy) -> Vec<Observation> {
+        let Some(data) = &self.data else {
+            return Vec::new();
+        };
+        let mut observations = Vec::new();
+        let sighting = Sighting {
+            observed_at: self.event_at,
+            instance_id: self.instance_id.as_deref(),
+            policy,
+        };
+        match self.kind() {
+            Kind::Live(resource) => {
+                see(resource, data, sighting, &mut observations);
+            }
+            Kind::Deletion(resource) => self.see_deletion(resource, data, sighting, &mut observations),
+            Kind::Message | Kind::Unknown => {}
+        }
+        observations.retain(|observation| policy.mirrors(observation.resource));
+        observations
+    }
+
+    /// A deletion comes with a stub, or with the whole object as it was.
+    fn see_deletion(
+        &self,
+        resource: Resource,
+        data: &RawObject,
+        sighting: Sighting,
+        observations: &mut Vec<Observation>,
+    ) {
+        let mut deleted_at = self.latest_at;
+        if let Some(updated_at) = data.micros("updated_at") {
+            deleted_at = deleted_at.max(updated_at);
+            see(resource, data, sighting, observations);
+        } else if let Some(id) = data.id("id") {
+            let instance_id = self.instance_id.clone();
+            observations.push(Observation::placeholder(resource, id, instance_id));
+        }
+        // The object itself comes first, and what it embeds after it.
+        if let Some(own) = observations.first_mut() {
+            own.deleted_at = Some(deleted_at);
+            own.last_seen_at = LOWEST;
+        }
+    }
+}
+
+fn is_scalar(json: &str) -> bool {
+    !json.starts_with(['{', '[']) && string(json).is_none_or(|text| text.len() <= 255)
+}

@@ -1,0 +1,25 @@
+//! From Clerk's webhooks and API objects to rows: what is stored, and what each source says about which row.
+//!
+//! [`Event::parse`] reads an envelope, [`Event::payload`] is the part of it that may be stored, and
+//! [`Event::observations`] is what it says about rows of the mirror. Objects listed by the Backend API take the same way
+//! from [`observe_objects`]. [`reduce`] folds many observations so that each row comes once in a statement. Nothing here
+//! knows the order in which events came: the join that makes order irrelevant is the SQL statement that writes the rows.
+
+mod event;
+mod fit;
+mod observation;
+mod observe;
+mod policy;
+mod raw;
+mod redact;
+mod resource;
+mod resources;
+mod time;
+mod value;
+
+pub use event::{Event, Ignored};
+pub use observation::{LOWEST, Live, Observation, SideValue, reduce};
+pub use observe::{ObjectsError, observe_objects, placeholder_membership};
+pub use policy::Policy;
+pub use resource::{Column, Resource, SideField};
+pub use value::{ColumnType, Value};

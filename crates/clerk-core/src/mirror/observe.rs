@@ -1,0 +1,225 @@
+//! What an object says about rows: its own, those of objects inside it, and those it refers to.
+
+use super::observation::{LOWEST, Live, Observation, SideValue};
+use super::policy::Policy;
+use super::raw::{RawObject, elements};
+use super::redact::{self, Treatment};
+use super::resource::Resource;
+use super::value::Value;
+
+/// When and where an object was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting<'a> {
+    pub(super) observed_at: i64,
+    pub(super) instance_id: Option<&'a str>,
+    pub(super) policy: &'a Policy,
+}
+
+/// Why a list of objects cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectsError {
+    /// It is not JSON; with the reason.
+    NotJson(String),
+    /// It is JSON, but no array.
+    NotAnArray,
+    /// The element at this place, counted from 0, is no object with an id.
+    NoId(usize),
+}
+
+/// What a list of objects of one resource says, as the Backend API answers it at `observed_at`.
+pub fn observe_objects(
+    resource: Resource,
+    objects: &str,
+    observed_at: i64,
+    instance_id: Option<&str>,
+    policy: &Policy,
+) -> Result<Vec<Observation>, ObjectsError> {
+    if let Err(error) = serde_json::from_str::<&serde_json::value::RawValue>(objects) {
+        return Err(ObjectsError::NotJson(error.to_string()));
+    }
+    let sighting = Sighting {
+        observed_at,
+        instance_id,
+        policy,
+    };
+    let mut observations = Vec::new();
+    for (index, object) in elements(objects)
+        .ok_or(ObjectsError::NotAnArray)?
+        .into_iter()
+        .enumerate()
+    {
+        let object = RawObject::inside(object).ok_or(ObjectsError::NoId(index))?;
+        if !see(resource, &object, sighting, &mut observations) {
+            return Err(ObjectsError::NoId(index));
+        }
+    }
+    observations.retain(|observation| policy.mirrors(observation.resource));
+    Ok(observations)
+}
+
+/// The membership that a session token shows before any event about it has come. Clerk's id of it is not in the token.
+pub fn placeholder_membership(
+    user_id: &str,
+    organization_id: &str,
+    instance_id: Option<String>,
+) -> Observation {
+    let resource = Resource::OrganizationMemberships;
+    let id = format!("placeholder:{organization_id}:{user_id}");
+    let value = |column: &super::resource::Column| {
+        Value::Text(match column.name {
+            "user_id" => Some(user_id.to_owned()),
+            "organization_id" => Some(organization_id.to_owned()),
+            _ => None,
+        })
+    };
+    let mut observation = Observation::placeholder(resource, id, instance_id);
+    observation.live = Some(Live {
+        updated_at: LOWEST,
+        observed_at: LOWEST,
+        created_at: None,
+        data: "{}".to_owned(),
+        values: resource.columns().iter().map(value).collect(),
+    });
+    observation
+}
+
+/// Adds what a live object says. False if it has no id.
+pub(super) fn see(
+    resource: Resource,
+    object: &RawObject,
+    sighting: Sighting,
+    observations: &mut Vec<Observation>,
+) -> bool {
+    let Some(id) = object.id("id") else {
+        return false;
+    };
+    let instance_id = sighting.instance_id.map(str::to_owned);
+    let mut observation = Observation::placeholder(resource, id, instance_id);
+    let live = live(resource, object, sighting);
+    observation.last_seen_at = sighting.observed_at;
+    observation.sides = sides(resource, object, sighting, live.updated_at);
+    observation.live = Some(live);
+    observations.push(observation);
+    see_others(resource, object, sighting, observations);
+    true
+}
+
+fn live(resource: Resource, object: &RawObject, sighting: Sighting) -> Live {
+    let created_at = object.micros("created_at");
+    Live {
+        // Old samples have no updated_at: then the event's time is the best version there is.
+        updated_at: object.micros("updated_at").unwrap_or(sighting.observed_at),
+        observed_at: sighting.observed_at,
+        created_at,
+        data: redact::data(resource, object, sighting.policy),
+        values: values(resource, object, sighting.policy),
+    }
+}
+
+fn values(resource: Resource, object: &RawObject, policy: &Policy) -> Vec<Value> {
+    let read = resource.shape().read;
+    if policy.exclude_fields.is_empty() {
+        return read(object);
+    }
+    read(&object.without(|name| policy.excludes(Some(resource), name)))
+}
+
+fn sides(
+    resource: Resource,
+    object: &RawObject,
+    sighting: Sighting,
+    updated_at: i64,
+) -> Vec<Option<SideValue>> {
+    let policy = sighting.policy;
+    let side = |field: &super::resource::SideField| {
+        let is_kept = !field.private || policy.keep_private_metadata;
+        let json = object
+            .fitted(field.name)
+            .filter(|_| is_kept && !policy.excludes(Some(resource), field.name))?;
+        Some(SideValue {
+            json: (json != "null").then_some(json),
+            updated_at,
+            observed_at: sighting.observed_at,
+        })
+    };
+    resource.side_fields().iter().map(side).collect()
+}
+
+/// Adds what is said about other rows.
+fn see_others(
+    resource: Resource,
+    object: &RawObject,
+    sighting: Sighting,
+    observations: &mut Vec<Observation>,
+) {
+    for (name, treatment) in resource.shape().treatments {
+        let Some(json) = object.get(name) else { continue };
+        match treatment {
+            Treatment::Drop => {}
+            Treatment::Ids => refer(RawObject::inside(json), sighting, observations),
+            Treatment::Embedded(other) => {
+                if let Some(inner) = RawObject::inside(json) {
+                    see_embedded(*other, &inner, sighting, observations);
+                }
+            }
+            Treatment::EmbeddedList(other, parent) => {
+                let first = observations.len();
+                let list = elements(json).unwrap_or_default();
+                for inner in list.into_iter().filter_map(RawObject::inside) {
+                    see_embedded(*other, &inner, sighting, observations);
+                }
+                if let Some(parent) = parent {
+                    name_parent(*other, parent, object.id("id"), &mut observations[first..]);
+                }
+            }
+        }
+    }
+    refer(Some(object.clone()), sighting, observations);
+}
+
+/// Fills in which object the embedded ones belong to.
+fn name_parent(resource: Resource, column: &str, parent: Option<String>, embedded: &mut [Observation]) {
+    let at = resource.columns().iter().position(|own| own.name == column);
+    for observation in embedded
+        .iter_mut()
+        .filter(|observation| observation.resource == resource)
+    {
+        let value = observation
+            .live
+            .as_mut()
+            .zip(at)
+            .map(|(live, at)| &mut live.values[at]);
+        if let Some(value @ Value::Text(None)) = value {
+            *value = Value::Text(parent.clone());
+        }
+    }
+}
+
+/// An embedded object with `updated_at` is a version of its row; one without only shows that there is a row.
+fn see_embedded(
+    resource: Resource,
+    object: &RawObject,
+    sighting: Sighting,
+    observations: &mut Vec<Observation>,
+) {
+    if object.micros("updated_at").is_some() {
+        see(resource, object, sighting, observations);
+    } else if let Some(id) = object.id("id") {
+        let instance_id = sighting.instance_id.map(str::to_owned);
+        observations.push(Observation::placeholder(resource, id, instance_id));
+    }
+}
+
+/// Adds placeholders of the person and the organization that an object names.
+fn refer(object: Option<RawObject>, sighting: Sighting, observations: &mut Vec<Observation>) {
+    let Some(object) = object else { return };
+    for (name, resource) in [
+        ("user_id", Resource::Users),
+        ("organization_id", Resource::Organizations),
+    ] {
+        if let Some(id) = object.id(name) {
+            let instance_id = sighting.instance_id.map(str::to_owned);
+            observations.push(Observation::placeholder(resource, id, instance_id));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The kinds of things that Clerk has and the mirror keeps.
+
+use super::raw::RawObject;
+use super::redact::Treatment;
+use super::resources::{
+    invitations, memberships, organization_domains, organization_invitations, organizations,
+    payment_attempts, permissions, roles, sessions, subscription_items, subscriptions, users,
+    waitlist_entries,
+};
+use super::value::{ColumnType, Value};
+
+/// A mirrored resource. The order is that in which tables are written: parents first, always the same, so that
+/// transactions cannot wait for each other in a circle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the table of the same name")]
+pub enum Resource {
+    Users,
+    Organizations,
+    OrganizationMemberships,
+    OrganizationInvitations,
+    OrganizationDomains,
+    Invitations,
+    Roles,
+    Permissions,
+    Sessions,
+    WaitlistEntries,
+    Subscriptions,
+    SubscriptionItems,
+    PaymentAttempts,
+}
+
+/// A typed column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// As in SQL.
+    pub name: &'static str,
+    /// Its type.
+    pub column_type: ColumnType,
+}
+
+/// A member that only some sources carry, and that therefore has a column and a version of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SideField {
+    /// The member, and the column of type jsonb.
+    pub name: &'static str,
+    /// Whether it is stored only if the administrator asked for it.
+    pub private: bool,
+}
+
+/// What differs from resource to resource.
+pub(super) struct Shape {
+    pub(super) table: &'static str,
+    /// Name of the resource in event types; empty if it has no events of its own.
+    pub(super) event_prefix: &'static str,
+    pub(super) columns: &'static [Column],
+    pub(super) side_fields: &'static [SideField],
+    /// Members that are not stored as they are.
+    pub(super) treatments: &'static [(&'static str, Treatment)],
+    /// The values of `columns`, in their order.
+    pub(super) read: fn(&RawObject) -> Vec<Value>,
+}
+
+impl Resource {
+    /// Every resource.
+    pub const ALL: &[Resource] = &[
+        Self::Users,
+        Self::Organizations,
+        Self::OrganizationMemberships,
+        Self::OrganizationInvitations,
+        Self::OrganizationDomains,
+        Self::Invitations,
+        Self::Roles,
+        Self::Permissions,
+        Self::Sessions,
+        Self::WaitlistEntries,
+        Self::Subscriptions,
+        Self::SubscriptionItems,
+        Self::PaymentAttempts,
+    ];
+
+    /// Those that are mirrored unless the administrator says otherwise.
+    pub const ON_BY_DEFAULT: &[Resource] = &[
+        Self::Users,
+        Self::Organizations,
+        Self::OrganizationMemberships,
+        Self::OrganizationInvitations,
+        Self::OrganizationDomains,
+        Self::Invitations,
+        Self::Roles,
+        Self::Permissions,
+    ];
+
+    pub(super) fn shape(self) -> &'static Shape {
+        match self {
+            Self::Users => &users::SHAPE,
+            Self::Organizations => &organizations::SHAPE,
+            Self::OrganizationMemberships => &memberships::SHAPE,
+            Self::OrganizationInvitations => &organization_invitations::SHAPE,
+            Self::OrganizationDomains => &organization_domains::SHAPE,
+            Self::Invitations => &invitations::SHAPE,
+            Self::Roles => &roles::SHAPE,
+            Self::Permissions => &permissions::SHAPE,
+            Self::Sessions => &sessions::SHAPE,
+            Self::WaitlistEntries => &waitlist_entries::SHAPE,
+            Self::Subscriptions => &subscriptions::SHAPE,
+            Self::SubscriptionItems => &subscription_items::SHAPE,
+            Self::PaymentAttempts => &payment_attempts::SHAPE,
+        }
+    }
+
+    /// Its table in schema `clerk`.
+    pub fn table(self) -> &'static str {
+        self.shape().table
+    }
+
+    /// The resource with that table.
+    pub fn from_table(table: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|resource| resource.table() == table)
+    }
+
+    /// Its typed columns, in the order of [`super::Live::values`].
+    pub fn columns(self) -> &'static [Column] {
+        self.shape().columns
+    }
+
+    /// Its members with a version of their own, in the order of [`super::Observation::sides`].
+    pub fn side_fields(self) -> &'static [SideField] {
+        self.shape().side_fields
+    }
+
+    /// Whether the rows are a person's data, which goes when the person is deleted.
+    pub fn is_personal(self) -> bool {
+        self == Self::Users
+    }
+
+    /// The resource whose events are called `prefix.…`.
+    pub(super) fn from_event_prefix(prefix: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|resource| resource.shape().event_prefix == prefix)
+    }
+}
+
+/// `private_metadata`, which Clerk never shows to a browser.
+pub(super) const PRIVATE_METADATA: SideField = SideField {
+    name: "private_metadata",
+    private: true,
+};
+
+pub(super) const fn text(name: &'static str) -> Column {
+    column(name, ColumnType::Text)
+}
+
+pub(super) const fn time(name: &'static str) -> Column {
+    column(name, ColumnType::Time)
+}
+
+pub(super) const fn boolean(name: &'static str) -> Column {
+    column(name, ColumnType::Boolean)
+}
+
+pub(super) const fn integer(name: &'static str) -> Column {
+    column(name, ColumnType::Integer)
+}
+
+pub(super) const fn texts(name: &'static str) -> Column {
+    column(name, ColumnType::Texts)
+}
+
+pub(super) const fn json(name: &'static str) -> Column {
+    column(name, ColumnType::Json)
+}
+
+const fn column(name: &'static str, column_type: ColumnType) -> Column {
+    Column { name, column_type }
+}
