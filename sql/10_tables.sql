@@ -17,6 +17,14 @@ CREATE TABLE clerk.instances (
     audiences text[] NOT NULL DEFAULT '{}' CHECK (pg_catalog.array_position(audiences, NULL) IS NULL),
     accept_template_tokens boolean NOT NULL DEFAULT false,
     treat_pending_as_signed_out boolean NOT NULL DEFAULT true,
+    instance_id text,
+    mirror text[] NOT NULL DEFAULT ARRAY[
+        'users', 'organizations', 'organization_memberships', 'organization_invitations', 'organization_domains',
+        'invitations', 'roles', 'permissions'
+    ],
+    exclude_fields text[] NOT NULL DEFAULT '{}',
+    keep_private_metadata boolean NOT NULL DEFAULT false,
+    keep_event_attributes boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
@@ -31,6 +39,11 @@ COMMENT ON COLUMN clerk.instances.allow_missing_azp IS 'Whether tokens without a
 COMMENT ON COLUMN clerk.instances.audiences IS 'Values of aud that are accepted. A session token normally has none; with one that is not listed it is refused.';
 COMMENT ON COLUMN clerk.instances.accept_template_tokens IS 'Whether JWT template tokens, which have no session, count as their user.';
 COMMENT ON COLUMN clerk.instances.treat_pending_as_signed_out IS 'Whether a session with unfinished tasks (sts pending) counts as signed out, as in Clerk''s SDKs.';
+COMMENT ON COLUMN clerk.instances.instance_id IS 'Clerk''s id of the instance (ins_…). Events that name another are ignored. NULL: any is accepted.';
+COMMENT ON COLUMN clerk.instances.mirror IS 'Tables that are filled from this instance''s events.';
+COMMENT ON COLUMN clerk.instances.exclude_fields IS 'Members of Clerk''s objects that are not stored anywhere: field, or table.field.';
+COMMENT ON COLUMN clerk.instances.keep_private_metadata IS 'Whether private_metadata is stored.';
+COMMENT ON COLUMN clerk.instances.keep_event_attributes IS 'Whether the ledger keeps the client''s address and browser that come with events.';
 COMMENT ON COLUMN clerk.instances.created_at IS 'When the instance was first configured.';
 COMMENT ON COLUMN clerk.instances.updated_at IS 'When clerk.configure() last wrote the row, also without a change.';
 
@@ -57,11 +70,23 @@ COMMENT ON COLUMN clerk.jwks.updated_at IS 'When the key last changed; not when 
 
 CREATE TABLE clerk.settings (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    identity_source text NOT NULL CHECK (identity_source OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'token', 'claims']))
+    identity_source text NOT NULL DEFAULT 'auto'
+        CHECK (identity_source OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'token', 'claims'])),
+    deleted_users text NOT NULL DEFAULT 'scrub'
+        CHECK (deleted_users OPERATOR(pg_catalog.=) ANY (ARRAY['keep', 'scrub', 'remove'])),
+    payload_retention interval NOT NULL DEFAULT '30 days' CHECK (payload_retention OPERATOR(pg_catalog.>=) '0'),
+    event_retention interval NOT NULL DEFAULT '90 days' CHECK (event_retention OPERATOR(pg_catalog.>=) '7 days'),
+    max_attempts integer NOT NULL DEFAULT 12 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1),
+    notify boolean NOT NULL DEFAULT false
 );
-COMMENT ON TABLE clerk.settings IS 'At most one row: settings that decide trust and therefore are no GUCs. Without a row every default holds.';
+COMMENT ON TABLE clerk.settings IS 'At most one row: settings of the whole database that roles must not change for themselves. Without a row every default holds.';
 COMMENT ON COLUMN clerk.settings.only_row IS 'Always true: keeps the table to one row.';
 COMMENT ON COLUMN clerk.settings.identity_source IS 'Where the identity helpers look; see clerk.set_identity_source().';
+COMMENT ON COLUMN clerk.settings.deleted_users IS 'What stays of a person whom Clerk deleted: keep (everything), scrub (ids and times) or remove (also no payload in the ledger).';
+COMMENT ON COLUMN clerk.settings.payload_retention IS 'How long the ledger keeps payloads.';
+COMMENT ON COLUMN clerk.settings.event_retention IS 'How long the ledger keeps ids and states. A delivery that comes again later would count as new, and still change nothing.';
+COMMENT ON COLUMN clerk.settings.max_attempts IS 'How often applying an event or calling a handler is tried before it is quarantined.';
+COMMENT ON COLUMN clerk.settings.notify IS 'Whether NOTIFY clerk_sync tells type and id of each event.';
 
 -- Written at every attempt, so it must not empty the caches: no trigger.
 CREATE TABLE clerk.jwks_fetches (
