@@ -9,28 +9,35 @@ COMMENT ON FUNCTION clerk.import_jwks(text, jsonb) IS
 
 -- Handing the administrator's functions to another role.
 
-CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
+CREATE FUNCTION clerk.change_grants(grantee regrole, give boolean, functions regproc[], relations regclass[]) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    functions CONSTANT regproc[] := ARRAY[
-        'clerk.configure', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.refresh_jwks', 'clerk.remove_instance',
-        'clerk.set_identity_source', 'clerk.verify_jwt'
-    ];
-    tables CONSTANT regclass[] := ARRAY['clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings'];
     verb CONSTANT text := CASE WHEN give THEN 'GRANT' ELSE 'REVOKE' END;
     preposition CONSTANT text := CASE WHEN give THEN 'TO' ELSE 'FROM' END;
     one_function regproc;
-    one_table regclass;
+    one_relation regclass;
 BEGIN
     FOREACH one_function IN ARRAY functions LOOP
         EXECUTE format('%s EXECUTE ON FUNCTION %s %s %s', verb, one_function::regprocedure, preposition, grantee);
     END LOOP;
-    FOREACH one_table IN ARRAY tables LOOP
-        EXECUTE format('%s SELECT ON TABLE %s %s %s', verb, one_table, preposition, grantee);
+    FOREACH one_relation IN ARRAY relations LOOP
+        EXECUTE format('%s SELECT ON TABLE %s %s %s', verb, one_relation, preposition, grantee);
     END LOOP;
 END
+$body$;
+COMMENT ON FUNCTION clerk.change_grants(regrole, boolean, regproc[], regclass[]) IS
+    'Lets a role call these functions and read these tables and views, or no longer. Callable by the owner.';
+
+CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
+    LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT clerk.change_grants(grantee, give, ARRAY[
+        'clerk.configure', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.refresh_jwks', 'clerk.remove_instance',
+        'clerk.set_identity_source', 'clerk.verify_jwt'
+    ]::regproc[], ARRAY['clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings']::regclass[])
 $body$;
 COMMENT ON FUNCTION clerk.change_admin(regrole, boolean) IS
     'What clerk.grant_admin() and clerk.revoke_admin() have in common. Callable by the owner.';

@@ -2,14 +2,19 @@
 
 -- The objects of a trusted extension belong to the bootstrap superuser unless we say otherwise, and a function that runs as
 -- its owner must not run as that.
-ALTER TABLE clerk.instances OWNER TO @extowner@;
-ALTER TABLE clerk.jwks OWNER TO @extowner@;
-ALTER TABLE clerk.settings OWNER TO @extowner@;
-ALTER TABLE clerk.jwks_fetches OWNER TO @extowner@;
 DO LANGUAGE plpgsql $owner$
 DECLARE
+    one_relation pg_catalog.regclass;
     one_function pg_catalog.regprocedure;
 BEGIN
+    -- Sequences of identity columns follow their tables.
+    FOR one_relation IN
+        SELECT c.oid FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+          AND (c.relkind OPERATOR(pg_catalog.=) 'r' OR c.relkind OPERATOR(pg_catalog.=) 'v')
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %s', one_relation, '@extowner@'::pg_catalog.regrole);
+    END LOOP;
     FOR one_function IN
         SELECT p.oid FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
@@ -38,6 +43,7 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA clerk FROM %s CASCADE', grantee);
         EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA clerk FROM %s CASCADE', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA clerk FROM %s CASCADE', grantee);
         EXECUTE pg_catalog.format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA clerk FROM %s CASCADE', grantee);
     END LOOP;
 END
@@ -47,6 +53,7 @@ $grantees$;
 REVOKE ALL ON SCHEMA clerk FROM PUBLIC;
 GRANT USAGE ON SCHEMA clerk TO PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA clerk FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA clerk FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA clerk FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     clerk.current_user_id, clerk.current_session_id, clerk.current_org_id, clerk.current_org_slug, clerk.current_org_role,
@@ -54,3 +61,11 @@ GRANT EXECUTE ON FUNCTION
     clerk.has_permission, clerk.has_feature, clerk.has_plan, clerk.has_reverification, clerk.has, clerk.whoami,
     clerk.authenticate, clerk.clear_authentication
 TO PUBLIC;
+
+-- On Supabase the roles of its API are there already.
+DO LANGUAGE plpgsql $api_roles$
+BEGIN
+    PERFORM clerk.grant_service(r.oid) FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) 'service_role';
+    PERFORM clerk.grant_reader(r.oid) FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) 'authenticated';
+END
+$api_roles$;

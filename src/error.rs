@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use clerk_core::{Reason, Refusal};
+use clerk_core::{Reason, Refusal, WebhookRefusal};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, function_name};
 
@@ -14,7 +14,7 @@ pub struct Fault {
     sqlstate: PgSqlErrorCode,
     message: Cow<'static, str>,
     /// Clerk's reason code, alone, so that a client can branch on it.
-    reason: Option<Reason>,
+    reason: Option<&'static str>,
     hint: Cow<'static, str>,
 }
 
@@ -52,7 +52,7 @@ impl Fault {
     }
 
     pub fn with_reason(mut self, reason: Reason) -> Self {
-        self.reason = Some(reason);
+        self.reason = Some(reason.as_str());
         self
     }
 
@@ -78,7 +78,7 @@ impl Fault {
     fn report(self, level: PgLogLevel) {
         let mut report = ErrorReport::new(self.sqlstate, self.message, function_name!());
         if let Some(reason) = self.reason {
-            report = report.set_detail(reason.as_str());
+            report = report.set_detail(reason);
         }
         if !self.hint.is_empty() {
             report = report.set_hint(self.hint);
@@ -90,6 +90,16 @@ impl Fault {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         Fault::new(sqlstate(refusal.reason), refusal.message, refusal.hint).with_reason(refusal.reason)
+    }
+}
+
+impl From<WebhookRefusal> for Fault {
+    fn from(refusal: WebhookRefusal) -> Self {
+        let sqlstate = PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+        Self {
+            reason: Some(refusal.reason.as_str()),
+            ..Fault::new(sqlstate, refusal.message, refusal.hint)
+        }
     }
 }
 

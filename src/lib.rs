@@ -11,8 +11,10 @@ mod clock;
 mod error;
 mod identity;
 mod json;
+mod mirror;
 mod operations;
 mod settings;
+mod subtransaction;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod token;
@@ -34,18 +36,31 @@ pub extern "C-unwind" fn _PG_init() {
 
 extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
 extension_sql_file!("../sql/10_tables.sql", name = "tables", requires = ["bootstrap"]);
-extension_sql_file!("../sql/20_identity.sql", name = "identity", requires = ["tables"]);
-extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["identity"]);
+extension_sql_file!(
+    "../sql/15_mirror.sql",
+    name = "mirror_tables",
+    requires = ["tables"]
+);
+extension_sql_file!(
+    "../sql/16_ledger.sql",
+    name = "ledger",
+    requires = ["mirror_tables"]
+);
+extension_sql_file!("../sql/20_identity.sql", name = "identity", requires = ["ledger"]);
+extension_sql_file!("../sql/25_views.sql", name = "views", requires = ["identity"]);
+extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"]);
+extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);
 extension_sql_file!(
     "../sql/40_administrators.sql",
     name = "administrators",
-    requires = ["token"]
+    requires = ["mirror"]
 );
+extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
 extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
     requires = [
-        "administrators",
+        "api",
         configure,
         refresh_jwks,
         remove_instance,

@@ -12,3 +12,26 @@ mod helpers;
 mod resolve;
 pub mod stamp;
 mod whoami;
+
+use crate::token::trust;
+
+/// Who is signed in, for functions that write on their behalf.
+pub struct Caller {
+    /// The instance, by its own name.
+    pub issuer: String,
+    pub user_id: String,
+    pub organization_id: Option<String>,
+}
+
+/// Who is signed in; None if nobody is. Raises as the helpers do.
+pub fn caller() -> Option<Caller> {
+    let credential = answers::identity()?;
+    let session = credential.session();
+    let trust = trust::current();
+    let instance = trust.instance(credential.claims.iss()?)?;
+    Some(Caller {
+        issuer: instance.issuer.clone(),
+        user_id: session.user_id.clone(),
+        organization_id: session.org.as_ref().map(|organization| organization.id.clone()),
+    })
+}

@@ -3,7 +3,8 @@
 mod configure;
 mod instances;
 pub mod key_store;
-mod keys;
+pub mod keys;
 mod plan;
 mod sql;
 mod trust_changes;
+pub mod vault;

@@ -1,6 +1,6 @@
 //! What this backend believes: the configured instances, their keys and where identity comes from.
 //!
-//! Read from three small tables and kept until one of them changes. Row triggers on those tables announce a change
+//! Read from small tables and kept until one of them changes. Row triggers on those tables announce a change
 //! as a relation cache invalidation, which reaches every backend and every hot standby at its next transaction.
 
 use std::cell::{Cell, OnceCell};
@@ -86,7 +86,7 @@ impl Key {
     }
 }
 
-/// A consistent reading of the three tables.
+/// A consistent reading of the tables about trust.
 pub struct Trust {
     instances: Vec<Instance>,
     keys: Vec<Key>,
@@ -115,11 +115,12 @@ impl Trust {
     }
 }
 
-/// Counts changes of the three tables. A reading belongs to the count that was taken before it began.
+/// Counts changes of the watched tables. A reading belongs to the count that was taken before it began.
 static CHANGES: AtomicU64 = AtomicU64::new(1);
 /// The tables of the last reading, for the invalidation callback, which must not look anything up.
-static WATCHED: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
-static TABLES: [&CStr; 3] = [c"instances", c"jwks", c"settings"];
+static WATCHED: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
+/// The last two are read by `mirror::setup`, whose reading hangs on the same count.
+static TABLES: [&CStr; 5] = [c"instances", c"jwks", c"settings", c"secrets", c"event_handlers"];
 
 struct Reading {
     changes: u64,
@@ -154,8 +155,9 @@ pub fn current() -> Rc<Trust> {
 }
 
 fn read() -> Trust {
-    let [instances, keys, settings] = TABLES.map(catalog::table_oid);
-    for (watched, oid) in WATCHED.iter().zip([instances, keys, settings]) {
+    let tables = TABLES.map(catalog::table_oid);
+    let [instances, keys, settings, ..] = tables;
+    for (watched, oid) in WATCHED.iter().zip(tables) {
         watched.store(oid.to_u32(), Ordering::Relaxed);
     }
     Trust {
@@ -252,7 +254,7 @@ unsafe extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation:
 
 crate::c_function!(clerk_trust_changed, trust_changed);
 
-/// The row trigger on the three tables: announces that the table's content changed.
+/// The row trigger on the watched tables: announces that the table's content changed.
 fn trust_changed(call: &Call) -> Option<pg_sys::Datum> {
     // SAFETY: a trigger is called with TriggerData as its context; CacheInvalidateRelcache only queues a message that
     // is sent at commit.

@@ -20,6 +20,7 @@ mod reason;
 mod reverification;
 mod scoped_list;
 mod session_claims;
+mod webhook;
 
 pub use algorithm::Algorithm;
 pub use checks::{CLOCK_SKEW_SECONDS, Check, Rules, Times, TokenType, inspect, judge_claims, judge_header};
@@ -32,3 +33,7 @@ pub use reason::{Reason, Refusal};
 pub use reverification::{Reverification, ReverificationError, ReverificationLevel};
 pub use scoped_list::ScopedList;
 pub use session_claims::{Organization, SessionClaims};
+pub use webhook::{
+    MAX_WEBHOOK_BYTES, SigningSecret, SigningSecretError, Verified, WEBHOOK_TOLERANCE_SECONDS,
+    WebhookHeaders, WebhookReason, WebhookRefusal, verify_webhook,
+};

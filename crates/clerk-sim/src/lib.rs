@@ -27,10 +27,14 @@ mod permissions;
 mod publishable_key;
 mod random;
 mod server;
+mod signature;
 mod tokens;
+mod world;
 
 pub use faults::Fault;
 pub use keys::{Algorithm, Rotation, SigningKeys};
 pub use publishable_key::publishable_key;
 pub use server::{Options, Simulator};
+pub use signature::{SigningSecret, SvixHeaders, new_signing_secret, sign};
 pub use tokens::Token;
+pub use world::{Activity, Adversity, ApiPage, Event, Fact, Resource, Truth, World, WorldOptions};

@@ -10,6 +10,15 @@ const REPLACEMENT: &str = "\\ufffd";
 const MAX_DIGITS: usize = 400;
 const MAX_EXPONENT: i64 = 400;
 
+/// Any JSON text so that jsonb takes it.
+///
+/// # Errors
+/// If it is not JSON; says why.
+pub fn fit_json(text: &str) -> Result<Cow<'_, str>, serde_json::Error> {
+    serde_json::from_str::<&serde_json::value::RawValue>(text)?;
+    Ok(fit(text))
+}
+
 /// `json`, which must be valid, so that jsonb takes it.
 pub(crate) fn fit(json: &str) -> Cow<'_, str> {
     let bytes = json.as_bytes();

@@ -7,6 +7,7 @@
 
 mod event;
 mod fit;
+mod list;
 mod observation;
 mod observe;
 mod policy;
@@ -18,6 +19,8 @@ mod time;
 mod value;
 
 pub use event::{Event, Ignored};
+pub use fit::fit_json;
+pub use list::{content_id, instance_of, list_events};
 pub use observation::{LOWEST, Live, Observation, SideValue, reduce};
 pub use observe::{ObjectsError, observe_objects, placeholder_membership};
 pub use policy::Policy;

@@ -14,3 +14,4 @@ mod reason;
 mod reverification;
 mod signer;
 mod times;
+mod webhook;

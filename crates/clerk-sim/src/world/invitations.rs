@@ -1,0 +1,46 @@
+//! Invitations to the application.
+
+use serde_json::json;
+
+use super::World;
+use super::records::Record;
+use super::resource::Resource;
+
+impl World {
+    pub(super) fn live_by_invitation(&mut self) {
+        let pending = self.any_such(Resource::Invitations, |record| {
+            record.object["status"] == "pending"
+        });
+        let status = *self.dice.pick(&[&"pending", &"accepted", &"revoked"]);
+        match pending {
+            Some(invitation) if status != "pending" => {
+                self.change(invitation, |invitation, _| {
+                    invitation["status"] = json!(status);
+                    invitation["revoked"] = json!(status == "revoked");
+                    invitation["url"] = json!(null);
+                });
+                self.announce(invitation, &format!("invitation.{status}"));
+            }
+            _ => self.invite(),
+        }
+    }
+
+    fn invite(&mut self) {
+        let mut pen = self.pen();
+        let ticket = pen.dice.token(40);
+        let invitation = json!({
+            "object": "invitation",
+            "id": pen.dice.id("inv_"),
+            "email_address": pen.strangers_address(),
+            "public_metadata": pen.metadata(),
+            "revoked": false,
+            "status": "pending",
+            "url": format!("https://accounts.sim.test/v1/tickets/accept?ticket={ticket}"),
+            "expires_at": pen.now_ms + 30 * 86_400_000,
+            "created_at": pen.now_ms,
+            "updated_at": pen.now_ms,
+        });
+        let invitation = self.add(Resource::Invitations, Record::new(invitation));
+        self.announce(invitation, "invitation.created");
+    }
+}

@@ -1,0 +1,97 @@
+//! People join organizations, change role, leave and join again.
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::records::{Place, Record};
+use super::resource::Resource;
+
+impl World {
+    pub(super) fn live_as_member(&mut self) {
+        match (self.any(Resource::OrganizationMemberships), self.dice.below(10)) {
+            (Some(membership), 4..=6) => self.change_role(membership),
+            (Some(membership), 7) => self.leave(membership),
+            (Some(membership), 8) => self.leave_and_rejoin(membership),
+            (Some(membership), 9) => self.set_membership_metadata(membership),
+            _ => self.join_some_organization(),
+        }
+    }
+
+    fn join_some_organization(&mut self) {
+        let (Some(person), Some(organization)) =
+            (self.any(Resource::Users), self.any(Resource::Organizations))
+        else {
+            return;
+        };
+        let role = self.some_role();
+        self.join(person, organization, &role);
+    }
+
+    /// Makes a person a member under a new membership id, unless they are one.
+    pub(super) fn join(&mut self, person: Place, organization: Place, role: &str) {
+        let is_member =
+            |record: &Record| record.person == Some(person) && record.organization == Some(organization);
+        if !self.all(Resource::OrganizationMemberships, is_member).is_empty() {
+            return;
+        }
+        let mut pen = self.pen();
+        let mut membership = json!({
+            "object": "organization_membership",
+            "id": pen.dice.id("orgmem_"),
+            "public_metadata": pen.metadata(),
+            "private_metadata": pen.metadata(),
+            "created_at": pen.now_ms,
+            "updated_at": pen.now_ms,
+        });
+        set_role(&mut membership, role);
+        let record = Record::new(membership)
+            .of_person(person)
+            .of_organization(organization);
+        let membership = self.add(Resource::OrganizationMemberships, record);
+        self.announce(membership, "organizationMembership.created");
+    }
+
+    pub(super) fn change_role(&mut self, membership: Place) {
+        let role = self.some_role();
+        self.change(membership, |membership, _| set_role(membership, &role));
+        self.announce(membership, "organizationMembership.updated");
+    }
+
+    fn set_membership_metadata(&mut self, membership: Place) {
+        self.change(membership, |membership, pen| {
+            membership["public_metadata"] = pen.metadata()
+        });
+        self.announce(membership, "organizationMembership.updated");
+    }
+
+    /// The deletion event shows the whole membership.
+    pub(super) fn leave(&mut self, membership: Place) {
+        let at_ms = self.announce(membership, "organizationMembership.deleted");
+        self.end(membership, Some(at_ms));
+    }
+
+    fn leave_and_rejoin(&mut self, membership: Place) {
+        self.leave(membership);
+        let record = self.record(membership);
+        if let (Some(person), Some(organization)) = (record.person, record.organization) {
+            self.clock.pass(&mut self.dice);
+            let role = self.some_role();
+            self.join(person, organization, &role);
+        }
+    }
+}
+
+/// A membership keeps the permissions its role had when it was given.
+fn set_role(membership: &mut Value, role: &str) {
+    membership["role"] = json!(role);
+    membership["role_name"] = json!(role.trim_start_matches("org:"));
+    membership["permissions"] = match role {
+        "org:admin" => json!([
+            "org:sys_profile:manage",
+            "org:sys_memberships:manage",
+            "org:sys_memberships:read"
+        ]),
+        "org:member" => json!(["org:sys_memberships:read"]),
+        _ => json!([]),
+    };
+}

@@ -1,0 +1,168 @@
+//! How things are shown: with what is embedded in them, in events and by the Backend API.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::World;
+use super::person::{identifier, profile, public_user_data};
+use super::records::Place;
+use super::resource::Resource;
+
+/// What the Backend API lists at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiPage {
+    /// The moment: later than every event so far, earlier than every event to come.
+    pub observed_at_ms: i64,
+    /// Everything that exists, oldest first.
+    pub objects: Vec<Value>,
+}
+
+impl World {
+    /// An object as the Backend API answers it now; nothing if it does not exist.
+    pub fn api_object(&self, resource: Resource, id: &str) -> Option<Value> {
+        let index = self.table(resource).index_of(id)?;
+        let place = Place { resource, index };
+        self.record(place).exists.then(|| self.own_view(place))
+    }
+
+    /// Everything of a resource as the Backend API lists it now. Looking takes a moment of the world's time.
+    pub fn api_page(&mut self, resource: Resource) -> ApiPage {
+        self.clock.thaw();
+        self.clock.wait(1);
+        let observed_at_ms = self.clock.now_ms();
+        let mut places = self.all(resource, |_| true);
+        places.sort_by_key(|place| place.index);
+        let objects = places.into_iter().map(|place| self.own_view(place)).collect();
+        self.clock.wait(1);
+        ApiPage {
+            observed_at_ms,
+            objects,
+        }
+    }
+
+    /// The object as an event about it shows it now.
+    pub(super) fn webhook_object(&self, place: Place) -> Value {
+        let record = self.record(place);
+        let mut object = self.own_view(place);
+        match place.resource {
+            Resource::Users => {
+                if let Some(scim) = &record.scim {
+                    object["scim"] = scim.clone();
+                }
+            }
+            Resource::Sessions => {
+                let user = self.embedded(place).first().map(|person| self.own_view(*person));
+                object["user"] = user.unwrap_or(Value::Null);
+                object["latest_activity"] = self.latest_activity(place);
+            }
+            Resource::Subscriptions => {
+                for item in object["items"].as_array_mut().expect("items are a list") {
+                    item["subscription_id"] = Value::Null;
+                }
+            }
+            _ => {}
+        }
+        object
+    }
+
+    /// The object with what the Backend API embeds as well.
+    fn own_view(&self, place: Place) -> Value {
+        let record = self.record(place);
+        let mut object = record.object.clone();
+        let person = record.person.map(|person| &self.record(person).object);
+        match place.resource {
+            Resource::OrganizationMemberships => {
+                let organization = record.organization.expect("a membership has an organization");
+                object["organization"] = self.record(organization).object.clone();
+                object["public_user_data"] = public_user_data(person.expect("a membership has a person"));
+            }
+            Resource::OrganizationInvitations => {
+                object["public_inviter_data"] = person.map_or(Value::Null, profile);
+            }
+            Resource::Roles => object["permissions"] = self.parts(place),
+            Resource::Subscriptions => {
+                object["payer"] = self.payer(place);
+                object["items"] = self.parts(place);
+            }
+            Resource::SubscriptionItems => {
+                let subscription = record.whole.expect("an item has a subscription");
+                object["payer"] = self.payer(subscription);
+                object["subscription_id"] = json!(self.record(subscription).id);
+            }
+            Resource::PaymentAttempts => {
+                object["payer"] = self.payer(place);
+                object["subscription_items"] = self.parts(place);
+            }
+            _ => {}
+        }
+        object
+    }
+
+    fn parts(&self, place: Place) -> Value {
+        let parts = self.record(place).parts.iter();
+        parts.map(|part| self.own_view(*part)).collect()
+    }
+
+    /// What an event about this shows whole, besides it.
+    pub(super) fn embedded(&self, place: Place) -> Vec<Place> {
+        let record = self.record(place);
+        match place.resource {
+            Resource::OrganizationMemberships => record.organization.into_iter().collect(),
+            // `bare` sessions have a null user for as long as they last.
+            Resource::Sessions if !record.bare => record.person.into_iter().collect(),
+            _ => record.parts.clone(),
+        }
+    }
+
+    /// Who pays. The side that is not used has empty strings.
+    fn payer(&self, place: Place) -> Value {
+        let record = self.record(place);
+        let mut payer = json!({
+            "object": "commerce_payer",
+            "id": record.payer_id,
+            "user_id": "",
+            "first_name": "",
+            "last_name": "",
+            "email": "",
+            "organization_id": "",
+            "organization_name": "",
+            "image_url": "",
+            "created_at": record.object["created_at"],
+            "updated_at": record.object["created_at"],
+        });
+        if let Some(organization) = record.organization {
+            let organization = &self.record(organization).object;
+            payer["organization_id"] = organization["id"].clone();
+            payer["organization_name"] = organization["name"].clone();
+            payer["image_url"] = organization["image_url"].clone();
+        } else if let Some(person) = record.person {
+            let user = &self.record(person).object;
+            payer["user_id"] = user["id"].clone();
+            payer["first_name"] = user["first_name"].clone();
+            payer["last_name"] = user["last_name"].clone();
+            payer["email"] = identifier(user);
+            payer["image_url"] = user["image_url"].clone();
+        }
+        payer
+    }
+
+    /// Where a person was last: personal through and through.
+    fn latest_activity(&self, place: Place) -> Value {
+        let record = self.record(place);
+        let marker = record
+            .person
+            .and_then(|person| self.record(person).marker.as_deref());
+        let marked = |text: &str| format!("{text}{}", marker.unwrap_or_default());
+        json!({
+            "object": "session_activity",
+            "id": record.id.replace("sess_", "sess_activity_"),
+            "device_type": marked("Macintosh"),
+            "is_mobile": false,
+            "browser_name": marked("Firefox"),
+            "browser_version": marked("131.0"),
+            "ip_address": marked("203.0.113.7"),
+            "city": marked("Reykjavík"),
+            "country": marked("IS"),
+        })
+    }
+}

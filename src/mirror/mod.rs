@@ -1,0 +1,24 @@
+//! The mirror: Clerk's users, organizations and the rest as rows that converge, whatever happens on the way.
+//!
+//! `receive` and `events` are where events come in, `deliver` stores and applies one, `ledger` keeps what came, `write` is the
+//! only way into the mirrored tables and `statement` the join it runs. What an event says about rows is worked out without
+//! Postgres, in `clerk_core::mirror`.
+
+mod answer;
+mod deliver;
+mod ensure;
+mod erase;
+mod events;
+mod handlers;
+mod ledger;
+mod lock_budget;
+mod maintain;
+mod notify;
+mod prepared;
+mod prune;
+mod receive;
+mod retry;
+pub mod setup;
+mod statement;
+mod values;
+mod write;

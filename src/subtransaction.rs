@@ -1,0 +1,85 @@
+//! Tries something that may fail, without losing what the transaction did before.
+
+use std::panic::AssertUnwindSafe;
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::prelude::*;
+
+/// An error that was caught.
+#[derive(Debug, Clone)]
+pub struct SqlError {
+    pub sqlstate: PgSqlErrorCode,
+    pub message: String,
+}
+
+impl std::fmt::Display for SqlError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", sqlstate_text(self.sqlstate), self.message)
+    }
+}
+
+/// Runs `work` in a subtransaction. If it raises, all it did is undone and the error comes back; but a cancelled statement
+/// or a server that shuts down is never held up: those errors go on.
+pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, SqlError> {
+    // SAFETY: the pattern of PL/pgSQL's exception blocks: context and resource owner are put back in every case, and after
+    // an error the subtransaction is rolled back before anything else happens.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
+            .catch_others(|error| Err(Box::new(error)))
+            .execute();
+        match result {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => {
+                pg_sys::MemoryContextSwitchTo(context);
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        result.map_err(|error| {
+            let report = report(&error);
+            let sqlstate = report.sql_error_code();
+            if must_go_on(sqlstate) {
+                error.rethrow();
+            }
+            SqlError {
+                sqlstate,
+                message: report.message().to_owned(),
+            }
+        })
+    }
+}
+
+fn report(error: &CaughtError) -> &ErrorReportWithLevel {
+    match error {
+        CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. } => report,
+    }
+}
+
+/// Cancelled, or the server or session is to end.
+fn must_go_on(sqlstate: PgSqlErrorCode) -> bool {
+    matches!(
+        sqlstate,
+        PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+            | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
+            | PgSqlErrorCode::ERRCODE_CRASH_SHUTDOWN
+            | PgSqlErrorCode::ERRCODE_CANNOT_CONNECT_NOW
+            | PgSqlErrorCode::ERRCODE_DATABASE_DROPPED
+    )
+}
+
+/// The five characters of an SQLSTATE.
+pub fn sqlstate_text(sqlstate: PgSqlErrorCode) -> String {
+    // Postgres packs six bits a character, least significant first.
+    let packed = sqlstate as i32;
+    (0..5)
+        .map(|place| char::from(((packed >> (6 * place)) & 0x3f) as u8 + b'0'))
+        .collect()
+}
