@@ -108,16 +108,15 @@ WHERE NOT w.deleted;
 COMMENT ON VIEW clerk.existing_waitlist_entries IS
     'Entries of the waitlist that Clerk has now, whatever their status. For the owner and roles given clerk.grant_service().';
 
+-- Billing stays a fact when the payer is gone; its end is told by its status.
 CREATE VIEW clerk.existing_subscriptions AS
 SELECT
     s.id, s.instance_id, s.status, s.payer_id, s.payer_user_id, s.payer_organization_id, s.latest_payment_id,
     s.active_at, s.past_due_at, s.canceled_at, s.ended_at, s.data, s.created_at, s.updated_at
 FROM clerk.subscriptions AS s
-WHERE NOT s.deleted
-  AND NOT EXISTS (SELECT FROM clerk.users AS u WHERE u.deleted AND u.id OPERATOR(pg_catalog.=) s.payer_user_id)
-  AND NOT EXISTS (SELECT FROM clerk.organizations AS o WHERE o.deleted AND o.id OPERATOR(pg_catalog.=) s.payer_organization_id);
+WHERE NOT s.deleted;
 COMMENT ON VIEW clerk.existing_subscriptions IS
-    'Subscriptions of existing payers, whatever their status. For the owner and roles given clerk.grant_service().';
+    'Subscriptions, whatever their status, also of payers who are gone. For the owner and roles given clerk.grant_service().';
 
 CREATE VIEW clerk.existing_subscription_items AS
 SELECT
@@ -125,13 +124,10 @@ SELECT
     i.payer_id, i.payer_user_id, i.payer_organization_id, i.data, i.created_at, i.updated_at
 FROM clerk.subscription_items AS i
 WHERE NOT i.deleted
-  AND NOT EXISTS (SELECT FROM clerk.subscriptions AS s WHERE s.deleted AND s.id OPERATOR(pg_catalog.=) i.subscription_id)
-  AND NOT EXISTS (SELECT FROM clerk.users AS u WHERE u.deleted AND u.id OPERATOR(pg_catalog.=) i.payer_user_id)
-  AND NOT EXISTS (SELECT FROM clerk.organizations AS o WHERE o.deleted AND o.id OPERATOR(pg_catalog.=) i.payer_organization_id);
+  AND NOT EXISTS (SELECT FROM clerk.subscriptions AS s WHERE s.deleted AND s.id OPERATOR(pg_catalog.=) i.subscription_id);
 COMMENT ON VIEW clerk.existing_subscription_items IS
-    'Items of existing payers'' subscriptions, whatever their status. For the owner and roles given clerk.grant_service().';
+    'Items of subscriptions, whatever their status, also of payers who are gone. For the owner and roles given clerk.grant_service().';
 
--- A payment stays a fact when its payer is gone.
 CREATE VIEW clerk.existing_payment_attempts AS
 SELECT
     p.id, p.instance_id, p.status, p.payment_id, p.invoice_id, p.statement_id, p.charge_type, p.amount, p.currency,
@@ -175,8 +171,9 @@ JOIN clerk.organizations AS o ON o.id OPERATOR(pg_catalog.=) m.organization_id;
 COMMENT ON VIEW clerk.my_organizations IS
     'The organizations that the caller is a member of, with the caller''s role there. For the owner and roles given clerk.grant_reader() or clerk.grant_service().';
 
+-- The id is that of the person and not of the row, so that a filter on it reaches the memberships.
 CREATE VIEW clerk.profiles WITH (security_barrier = true) AS
-SELECT u.id, u.first_name, u.last_name, u.username, u.image_url
+SELECT person.id, u.first_name, u.last_name, u.username, u.image_url
 FROM (
     SELECT clerk.current_user_id()
     UNION

@@ -35,9 +35,15 @@ CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT clerk.change_grants(grantee, give, ARRAY[
-        'clerk.configure', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.refresh_jwks', 'clerk.remove_instance',
-        'clerk.set_identity_source', 'clerk.verify_jwt'
-    ]::regproc[], ARRAY['clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings']::regclass[])
+        'clerk.add_webhook_signing_secret', 'clerk.configure', 'clerk.configure_mirror', 'clerk.drop_event_handler',
+        'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.maintain', 'clerk.on_event',
+        'clerk.prune_webhook_events', 'clerk.refresh_jwks', 'clerk.remove_instance', 'clerk.replay_event',
+        'clerk.retry_failed', 'clerk.set_identity_source', 'clerk.verify_jwt', 'clerk.verify_webhook',
+        'clerk.webhook_signing_secrets'
+    ]::regproc[], ARRAY[
+        'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
+        'clerk.webhook_events', 'clerk.webhook_rejections'
+    ]::regclass[])
 $body$;
 COMMENT ON FUNCTION clerk.change_admin(regrole, boolean) IS
     'What clerk.grant_admin() and clerk.revoke_admin() have in common. Callable by the owner.';
@@ -47,7 +53,7 @@ CREATE FUNCTION clerk.grant_admin(grantee regrole) RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS 'SELECT clerk.change_admin(grantee, true)';
 COMMENT ON FUNCTION clerk.grant_admin(regrole) IS
-    'Lets a role configure instances, bring keys and verify or inspect tokens, and read the tables behind that. Such a role decides whom the database believes. Does nothing for NULL. Callable by the owner.';
+    'Lets a role configure instances and the mirror, bring keys and signing secrets, verify and inspect, keep the mirror going, register handlers, and read the tables behind that; no secret, and no mirrored row. Such a role decides whom the database believes. Does nothing for NULL. Callable by the owner.';
 
 CREATE FUNCTION clerk.revoke_admin(grantee regrole) RETURNS void
     LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE

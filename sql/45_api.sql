@@ -163,7 +163,7 @@ BEGIN
     IF schema IS NULL OR schema IN ('clerk', 'information_schema') OR starts_with(schema, 'pg_') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('"%s" is no schema for an API', schema),
+            MESSAGE = format('%s is no schema for an API', COALESCE(quote_ident(schema), 'NULL')),
             HINT = 'Name one that PostgREST shows (db_schemas), such as public.';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = schema) THEN
@@ -176,7 +176,7 @@ BEGIN
         IF array_position(known, one_name) IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('the API has no object "%s"', one_name),
+                MESSAGE = format('the API has no object %s', COALESCE(quote_ident(one_name), 'NULL')),
                 HINT = format('It has %s.', array_to_string(known, ', '));
         END IF;
     END LOOP;

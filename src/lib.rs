@@ -50,10 +50,11 @@ extension_sql_file!("../sql/20_identity.sql", name = "identity", requires = ["le
 extension_sql_file!("../sql/25_views.sql", name = "views", requires = ["identity"]);
 extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"]);
 extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);
+extension_sql_file!("../sql/36_handlers.sql", name = "handlers", requires = ["mirror"]);
 extension_sql_file!(
     "../sql/40_administrators.sql",
     name = "administrators",
-    requires = ["mirror"]
+    requires = ["handlers"]
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
 extension_sql_file!(
@@ -62,9 +63,13 @@ extension_sql_file!(
     requires = [
         "api",
         configure,
+        configure_mirror,
         refresh_jwks,
         remove_instance,
         set_identity_source,
+        add_webhook_signing_secret,
+        drop_webhook_signing_secret,
+        webhook_signing_secrets,
         inspect_jwt,
         authenticate,
         clear_authentication,

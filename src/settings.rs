@@ -29,6 +29,8 @@ static JWKS_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(30);
 static JWKS_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(300);
 /// 256 tokens of about 3 KB: a pooled backend rarely sees more distinct tokens within their 60 s of life.
 static TOKEN_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
+/// 30 s: handlers are called one after the other, so one that hangs delays the others by this much at each attempt.
+static HANDLER_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 
 /// How long one HTTP request may take in all.
 pub fn http_timeout() -> Duration {
@@ -63,6 +65,11 @@ pub fn jwks_max_age() -> Duration {
 /// How many verified tokens a backend remembers.
 pub fn token_cache_size() -> usize {
     TOKEN_CACHE_SIZE.get() as usize
+}
+
+/// Longest time that one call of an event handler may take.
+pub fn handler_timeout() -> Duration {
+    Duration::from_millis(HANDLER_TIMEOUT.get() as u64)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
@@ -235,6 +242,16 @@ fn define_own() {
         10_000,
         GucContext::Suset,
         plain,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.handler_timeout",
+        c"Longest time one call of an event handler may take.",
+        c"A call that takes longer is cancelled, and made again later. Read by the background worker that makes the calls.",
+        &HANDLER_TIMEOUT,
+        10,
+        3_600_000,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
     );
 }
 

@@ -6,6 +6,7 @@
 //! Everything that is compared runs in turn, round after round, so that a busy machine is unfair to nobody.
 
 mod first_call;
+mod mirror;
 mod node;
 mod page;
 mod rls;
@@ -30,7 +31,9 @@ fn main() {
     let node_versions = verification::measure(&server, &clerk, &mut page);
     first_call::measure(&server, &clerk, &mut page);
 
-    let text = page.render(&server.versions(), &node_versions);
+    let deno_version = mirror::measure(&server, &mut page);
+
+    let text = page.render(&server.versions(), &format!("{node_versions}, {deno_version}"));
     print!("{text}");
     fs::write(RESULTS, text).expect("docs/bench.md can be written");
 }

@@ -55,13 +55,23 @@ impl Server {
 
     /// A new connection.
     pub fn connect(&self, role: &str) -> Client {
+        self.connect_to("postgres", role)
+    }
+
+    /// A new connection to one of its databases.
+    pub fn connect_to(&self, database: &str, role: &str) -> Client {
         Config::new()
             .host(&self.host)
             .port(self.port)
             .user(role)
-            .dbname("postgres")
+            .dbname(database)
             .connect(NoTls)
             .unwrap_or_else(|error| panic!("cannot connect as {role}: {error}"))
+    }
+
+    /// Where clients of other kinds find it, over TCP.
+    pub fn url(&self, role: &str, password: &str, database: &str) -> String {
+        format!("postgres://{role}:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// PostgreSQL and the extension, with the day of the run in front.

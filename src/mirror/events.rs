@@ -190,7 +190,9 @@ fn apply_objects(call: &Call) -> Option<pg_sys::Datum> {
             ((resource, observation.id.clone()), version)
         })
         .collect();
+    let repairs = handlers::Repairs::watch(&observations, &setup);
     let written = write(observations, setup.deleted_users, &LockBudget::start(WAIT));
+    repairs.queue();
     let mut counts = Counts {
         received: own.len(),
         ..Counts::default()

@@ -12,7 +12,7 @@ use crate::{c_function, json};
 
 c_function!(clerk_maintain, maintain);
 
-/// Most events retried, and most handlers called, in one round.
+/// Most events retried in one round.
 const MOST: i32 = 1_000;
 
 /// A part of a round, and what it says of itself.
@@ -22,8 +22,9 @@ type Part = (&'static str, fn(&Setup) -> Value);
 fn maintain(_call: &Call) -> Option<pg_sys::Datum> {
     let setup = setup::current();
     let parts: [Part; 4] = [
+        // First, because it waits, and the others leave rows locked until the transaction ends.
+        ("handlers", |_| handlers::run_due()),
         ("retried", |setup| retry::retry_due(MOST, setup).to_json()),
-        ("handlers", |setup| handlers::run_due(MOST, setup)),
         ("erased", |setup| json!(erase::erase(setup))),
         ("pruned", |_| prune::prune()),
     ];

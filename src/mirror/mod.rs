@@ -9,7 +9,7 @@ mod deliver;
 mod ensure;
 mod erase;
 mod events;
-mod handlers;
+pub mod handlers;
 mod ledger;
 mod lock_budget;
 mod maintain;

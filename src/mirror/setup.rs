@@ -36,13 +36,11 @@ pub struct KnownSecret {
     pub vault_name: Option<String>,
 }
 
-/// A row of `clerk.event_handlers`.
+/// A row of `clerk.event_handlers`, without what only the worker that calls it needs.
 #[derive(Debug, Clone)]
 pub struct Handler {
     pub id: i64,
     pub pattern: String,
-    pub handler: String,
-    pub registered_by: String,
     pub include_repairs: bool,
 }
 
@@ -225,22 +223,13 @@ fn read_secrets() -> (Vec<KnownSecret>, Vec<SigningSecret>) {
 }
 
 fn read_handlers() -> Vec<Handler> {
-    let columns = [
-        c"id",
-        c"pattern",
-        c"handler",
-        c"registered_by",
-        c"include_repairs",
-    ];
+    let columns = [c"id", c"pattern", c"include_repairs"];
     let mut handlers = Vec::new();
     catalog::scan(catalog::table_oid(c"event_handlers"), &columns, |row| {
-        let text = |index| row.get::<String>(index).unwrap_or_default();
         handlers.push(Handler {
             id: row.get(0).unwrap_or_default(),
-            pattern: text(1),
-            handler: text(2),
-            registered_by: text(3),
-            include_repairs: row.get(4).unwrap_or(false),
+            pattern: row.get(1).unwrap_or_default(),
+            include_repairs: row.get(2).unwrap_or(false),
         });
     });
     handlers

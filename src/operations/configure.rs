@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use super::key_store::{self, Origin};
+use super::mirror_arguments::MirrorArguments;
 use super::plan::{self, Request};
 use super::{instances, keys};
 
@@ -21,6 +22,11 @@ fn configure(
     allow_missing_azp: default!(Option<bool>, "NULL"),
     other_issuers: default!(Option<Vec<Option<String>>>, "NULL"),
     additional: default!(bool, "false"),
+    mirror: default!(Option<Vec<Option<String>>>, "NULL"),
+    exclude_fields: default!(Option<Vec<Option<String>>>, "NULL"),
+    keep_private_metadata: default!(Option<bool>, "NULL"),
+    keep_event_attributes: default!(Option<bool>, "NULL"),
+    instance_id: default!(Option<String>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -42,6 +48,13 @@ fn configure(
         allow_missing_azp,
         other_issuers: other_issuers.map(without_nulls),
         additional,
+        mirror: MirrorArguments {
+            mirror: mirror.map(without_nulls),
+            exclude_fields: exclude_fields.map(without_nulls),
+            keep_private_metadata,
+            keep_event_attributes,
+            instance_id,
+        },
     };
     let plan = plan::make(&instances::lock_all(), request).unwrap_or_else(|fault| fault.raise());
     let mut warnings = plan.warnings;

@@ -19,6 +19,13 @@ pub struct Instance {
     pub audiences: Vec<String>,
     pub accept_template_tokens: bool,
     pub treat_pending_as_signed_out: bool,
+    /// Clerk's id of the instance. None: not known, and events of any are accepted.
+    pub instance_id: Option<String>,
+    /// Tables that its events fill.
+    pub mirror: Vec<String>,
+    pub exclude_fields: Vec<String>,
+    pub keep_private_metadata: bool,
+    pub keep_event_attributes: bool,
 }
 
 impl Instance {
@@ -37,7 +44,8 @@ pub fn lock_all() -> Vec<Instance> {
 /// Every instance, in the order in which they were configured.
 pub fn all() -> Vec<Instance> {
     let select = "SELECT i.issuer, i.other_issuers, i.environment, i.publishable_key, i.jwks_url, i.authorized_parties,
-                i.allow_missing_azp, i.audiences, i.accept_template_tokens, i.treat_pending_as_signed_out
+                i.allow_missing_azp, i.audiences, i.accept_template_tokens, i.treat_pending_as_signed_out,
+                i.instance_id, i.mirror, i.exclude_fields, i.keep_private_metadata, i.keep_event_attributes
          FROM clerk.instances AS i ORDER BY i.created_at, i.issuer";
     Spi::connect(|client| {
         client
@@ -61,6 +69,11 @@ fn read(row: SpiHeapTupleData) -> Result<Instance, pgrx::spi::Error> {
         audiences: list(8)?,
         accept_template_tokens: row.get(9)?.unwrap_or(false),
         treat_pending_as_signed_out: row.get(10)?.unwrap_or(true),
+        instance_id: row.get(11)?,
+        mirror: list(12)?,
+        exclude_fields: list(13)?,
+        keep_private_metadata: row.get(14)?.unwrap_or(false),
+        keep_event_attributes: row.get(15)?.unwrap_or(false),
     })
 }
 
@@ -71,14 +84,18 @@ pub fn save(instance: &Instance, former: Option<&str>) {
         sql::run(rename, &[former.into(), instance.issuer.as_str().into()]);
     }
     let upsert = "INSERT INTO clerk.instances AS i (issuer, other_issuers, environment, publishable_key, jwks_url,
-                authorized_parties, allow_missing_azp, audiences, accept_template_tokens, treat_pending_as_signed_out)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                authorized_parties, allow_missing_azp, audiences, accept_template_tokens, treat_pending_as_signed_out,
+                instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT (issuer) DO UPDATE
          SET other_issuers = excluded.other_issuers, environment = excluded.environment,
              publishable_key = excluded.publishable_key, jwks_url = excluded.jwks_url,
              authorized_parties = excluded.authorized_parties, allow_missing_azp = excluded.allow_missing_azp,
              audiences = excluded.audiences, accept_template_tokens = excluded.accept_template_tokens,
              treat_pending_as_signed_out = excluded.treat_pending_as_signed_out,
+             instance_id = excluded.instance_id, mirror = excluded.mirror, exclude_fields = excluded.exclude_fields,
+             keep_private_metadata = excluded.keep_private_metadata,
+             keep_event_attributes = excluded.keep_event_attributes,
              updated_at = pg_catalog.clock_timestamp()";
     sql::run(
         upsert,
@@ -93,17 +110,28 @@ pub fn save(instance: &Instance, former: Option<&str>) {
             instance.audiences.clone().into(),
             instance.accept_template_tokens.into(),
             instance.treat_pending_as_signed_out.into(),
+            instance.instance_id.clone().into(),
+            instance.mirror.clone().into(),
+            instance.exclude_fields.clone().into(),
+            instance.keep_private_metadata.into(),
+            instance.keep_event_attributes.into(),
         ],
     );
 }
 
-/// Removes the instance. Its keys go with it; said in so many words, because in replica mode nothing cascades.
+/// Removes the instance. Its keys and secrets go with it; said in so many words, because in replica mode nothing cascades.
 pub fn delete(issuer: &str) {
     delete_keys(issuer);
-    let fetches = "DELETE FROM clerk.jwks_fetches AS f WHERE f.issuer OPERATOR(pg_catalog.=) $1";
-    let instance = "DELETE FROM clerk.instances AS i WHERE i.issuer OPERATOR(pg_catalog.=) $1";
-    sql::run(fetches, &[issuer.into()]);
-    sql::run(instance, &[issuer.into()]);
+    for statement in [
+        "DELETE FROM clerk.jwks_fetches AS f WHERE f.issuer OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM clerk.secret_uses AS u USING clerk.secrets AS s
+         WHERE s.issuer OPERATOR(pg_catalog.=) $1 AND s.kind OPERATOR(pg_catalog.=) u.kind
+           AND s.fingerprint OPERATOR(pg_catalog.=) u.fingerprint",
+        "DELETE FROM clerk.secrets AS s WHERE s.issuer OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM clerk.instances AS i WHERE i.issuer OPERATOR(pg_catalog.=) $1",
+    ] {
+        sql::run(statement, &[issuer.into()]);
+    }
 }
 
 /// Forgets the instance's keys.

@@ -25,6 +25,8 @@ impl Origin {
 /// Makes `keys` the instance's whole set. Rows that stay as they are are not written, so that no backend's cache is
 /// emptied for nothing.
 pub fn replace(issuer: &str, keys: &[Jwk], origin: Origin) {
+    // Before any row, so that this never waits for an administrator who waits for the row.
+    sql::run("LOCK TABLE clerk.instances IN ROW EXCLUSIVE MODE", &[]);
     let column = |of: fn(&Jwk) -> Option<String>| keys.iter().map(of).collect::<Vec<_>>();
     let kids = column(|key| Some(key.kid.clone()));
     let delete = "DELETE FROM clerk.jwks AS k
@@ -52,6 +54,20 @@ pub fn replace(issuer: &str, keys: &[Jwk], origin: Origin) {
             origin.as_str().into(),
         ],
     );
+    learn_instance_id(issuer);
+}
+
+/// Clerk names an instance's key after the instance (clerk.md, 1.1). Only what is not known yet is learned.
+fn learn_instance_id(issuer: &str) {
+    let learn = "UPDATE clerk.instances AS i SET instance_id = k.kid
+         FROM (
+             SELECT pg_catalog.min(k.kid) AS kid FROM clerk.jwks AS k
+             WHERE k.issuer OPERATOR(pg_catalog.=) $1 AND pg_catalog.starts_with(k.kid, 'ins_')
+             HAVING pg_catalog.count(*) OPERATOR(pg_catalog.=) 1
+         ) AS k
+         WHERE i.issuer OPERATOR(pg_catalog.=) $1 AND i.instance_id IS NULL
+           AND NOT EXISTS (SELECT FROM clerk.instances AS other WHERE other.instance_id OPERATOR(pg_catalog.=) k.kid)";
+    sql::run(learn, &[issuer.into()]);
 }
 
 /// Notes the outcome of a fetch, whoever asked for it. It does not start the cool-down.

@@ -1,8 +1,10 @@
 //! What `clerk.configure` will change, worked out from its arguments and the instances that exist.
 
+use clerk_core::mirror::Resource;
 use clerk_core::{PublishableKey, jwks_url, quote};
 
 use super::instances::Instance;
+use super::mirror_arguments::{self, MirrorArguments};
 use crate::error::Fault;
 
 /// The arguments of `clerk.configure`; None leaves a setting alone.
@@ -18,6 +20,7 @@ pub struct Request {
     pub allow_missing_azp: Option<bool>,
     pub other_issuers: Option<Vec<String>>,
     pub additional: bool,
+    pub mirror: MirrorArguments,
 }
 
 /// What to write.
@@ -65,6 +68,7 @@ pub fn make(existing: &[Instance], request: Request) -> Result<Plan, Fault> {
     let former_url = former.and_then(|former| former.jwks_url.clone());
     apply(&mut instance, request, key, named)?;
     refuse_shared_issuers(existing, &instance, former)?;
+    refuse_shared_instance_id(existing, &instance, former)?;
     Ok(Plan {
         forget_keys: former.is_none() || former_url != instance.jwks_url,
         warnings: warnings(existing, &instance, former),
@@ -116,6 +120,11 @@ fn blank(issuer: &str) -> Instance {
         audiences: Vec::new(),
         accept_template_tokens: false,
         treat_pending_as_signed_out: true,
+        instance_id: None,
+        mirror: mirror_arguments::tables(Resource::ON_BY_DEFAULT),
+        exclude_fields: Vec::new(),
+        keep_private_metadata: false,
+        keep_event_attributes: false,
     }
 }
 
@@ -151,6 +160,7 @@ fn apply(
     instance.allow_missing_azp = request.allow_missing_azp.unwrap_or(instance.allow_missing_azp);
     let pending = request.treat_pending_as_signed_out;
     instance.treat_pending_as_signed_out = pending.unwrap_or(instance.treat_pending_as_signed_out);
+    request.mirror.apply(instance)?;
     if let Some(key) = key {
         instance.environment = key.environment.as_str().to_owned();
         instance.publishable_key = request.publishable_key;
@@ -178,6 +188,27 @@ fn refuse_shared_issuers(
                 quote(&other.issuer)
             ),
             "One issuer means one instance; remove it from the other one first.",
+        )),
+    }
+}
+
+fn refuse_shared_instance_id(
+    existing: &[Instance],
+    instance: &Instance,
+    former: Option<&Instance>,
+) -> Result<(), Fault> {
+    let Some(id) = &instance.instance_id else {
+        return Ok(());
+    };
+    match others(existing, former).find(|other| other.instance_id.as_ref() == Some(id)) {
+        None => Ok(()),
+        Some(other) => Err(Fault::argument(
+            format!(
+                "instance id {} already belongs to instance {}",
+                quote(id),
+                quote(&other.issuer)
+            ),
+            "Clerk gives every instance an id of its own; the kid of its keys is the same.",
         )),
     }
 }

@@ -1,21 +1,117 @@
 //! Supabase Vault, where it is installed.
 
+use clerk_core::quote;
+use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 
-use crate::subtransaction::attempt;
+use crate::catalog;
+use crate::error::Fault;
+use crate::subtransaction::{attempt, sqlstate_text};
 
-/// The secret of that name, as the current role may read it. None if there is no vault, no such secret, or no permission.
+/// The secret of that name, as the current role may read it. None if it cannot be read, for whatever reason.
 pub fn read(name: &str) -> Option<String> {
+    find(name).ok()
+}
+
+/// The secret of that name, or why it cannot be read.
+pub fn find(name: &str) -> Result<String, Fault> {
+    refuse_strange_view()?;
     // Prepared afresh every time: the vault may come and go, and a secret in it may change unnoticed.
     let select = "SELECT s.decrypted_secret::pg_catalog.text FROM vault.decrypted_secrets AS s
          WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
     let read = || {
         Spi::connect(|client| {
-            client
-                .select(select, Some(1), &[name.into()])?
-                .first()
-                .get_one::<String>()
+            let rows = client.select(select, Some(1), &[name.into()])?;
+            let found = !rows.is_empty();
+            Ok::<_, pgrx::spi::Error>(
+                found
+                    .then(|| rows.first().get_one::<String>())
+                    .transpose()?
+                    .flatten(),
+            )
         })
     };
-    attempt(read).ok()?.ok().flatten()
+    match attempt(read) {
+        Ok(Ok(Some(secret))) => Ok(secret),
+        Ok(_) => Err(Fault::missing(
+            format!("the vault has no secret named {}", quote(name)),
+            "Run SELECT vault.create_secret('whsec_…', 'its name') first; SELECT name FROM vault.secrets lists the names.",
+        )),
+        Err(error) => Err(unreadable(error.sqlstate)),
+    }
+}
+
+/// What is in the view runs as us, so it has to be that of somebody who may do all that we may: whoever can create a schema
+/// could make one of that name.
+fn refuse_strange_view() -> Result<(), Fault> {
+    let Some(owners) = owners() else {
+        return Err(Fault::missing(
+            "this database has no vault: there is no vault.decrypted_secrets",
+            "Run CREATE EXTENSION supabase_vault, or pass the secret itself (whsec_…).",
+        ));
+    };
+    // SAFETY: looks the role up; one that is gone is no superuser.
+    let is_trusted =
+        |role: &pg_sys::Oid| unsafe { *role == pg_sys::GetUserId() || pg_sys::superuser_arg(*role) };
+    if owners.iter().all(is_trusted) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        "vault.decrypted_secrets is not used, because it belongs neither to a superuser nor to the owner of clerk_sync",
+        "Drop it and install Supabase Vault as a superuser, or pass the secret itself (whsec_…).",
+    ))
+}
+
+/// Who owns the schema and the view; None if one of them is not there.
+fn owners() -> Option<[pg_sys::Oid; 2]> {
+    let owner = |cache, object, owner: unsafe fn(pg_sys::HeapTuple) -> pg_sys::Oid| {
+        // SAFETY: the tuple is released after its fixed part was read.
+        unsafe {
+            let tuple = pg_sys::SearchSysCache1(cache as i32, pg_sys::Datum::from(object));
+            (!tuple.is_null()).then(|| {
+                let owner = owner(tuple);
+                pg_sys::ReleaseSysCache(tuple);
+                owner
+            })
+        }
+    };
+    // SAFETY: system cache look-ups; the tuples are of the caches' catalogs.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"vault".as_ptr(), true);
+        let view = pg_sys::get_relname_relid(c"decrypted_secrets".as_ptr(), schema);
+        Some([
+            owner(pg_sys::SysCacheIdentifier::NAMESPACEOID, schema, |tuple| {
+                (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_namespace>()).nspowner
+            })?,
+            owner(pg_sys::SysCacheIdentifier::RELOID, view, |tuple| {
+                (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner
+            })?,
+        ])
+    }
+}
+
+/// The error's own message stays here: nobody knows what a function of the vault writes into it.
+fn unreadable(sqlstate: PgSqlErrorCode) -> Fault {
+    let role = catalog::current_role().name;
+    if sqlstate == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE {
+        return Fault::new(
+            sqlstate,
+            format!(
+                "the owner of clerk_sync, role {}, may not read vault.decrypted_secrets",
+                quote(&role)
+            ),
+            "Grant it USAGE on schema vault, SELECT on vault.decrypted_secrets, and EXECUTE on the function that decrypts.",
+        );
+    }
+    Fault::prerequisite(
+        format!(
+            "vault.decrypted_secrets cannot be read: error {}",
+            sqlstate_text(sqlstate)
+        ),
+        format!(
+            "Run SELECT name, decrypted_secret IS NOT NULL FROM vault.decrypted_secrets as role {} to see why.",
+            quote(&role)
+        ),
+    )
 }

@@ -3,3 +3,5 @@
 mod exchange;
 pub mod fetch_keys;
 pub mod one_shot;
+pub mod run_handlers;
+mod work_lock;

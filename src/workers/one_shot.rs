@@ -16,8 +16,25 @@ pub struct OneShot {
 /// Starts the C function `function` of this library as a worker with `argument` (at most 127 bytes), shown as `name` in
 /// `pg_stat_activity`. None if every slot is taken.
 pub fn start(function: &CStr, name: &CStr, argument: &str) -> Option<OneShot> {
+    let mut handle = std::ptr::null_mut();
+    // SAFETY: the handle is allocated in the current memory context and outlives this call.
+    unsafe { register(function, name, argument, &mut handle) }.then_some(OneShot { handle })
+}
+
+/// As [`start`], for nobody to wait for. Allocates nothing in Postgres' memory and raises nothing.
+pub fn start_unattended(function: &CStr, name: &CStr, argument: &str) {
+    // SAFETY: no handle is asked for. That every slot is taken is not this caller's concern.
+    unsafe { register(function, name, argument, std::ptr::null_mut()) };
+}
+
+unsafe fn register(
+    function: &CStr,
+    name: &CStr,
+    argument: &str,
+    handle: *mut *mut pg_sys::BackgroundWorkerHandle,
+) -> bool {
     // SAFETY: an all-zero BackgroundWorker is a valid empty one; its arrays are filled below with room for the final
-    // zero. The handle is allocated in the current memory context and outlives this call.
+    // zero. The caller passes NULL or room for a handle.
     unsafe {
         let mut worker: pg_sys::BackgroundWorker = std::mem::zeroed();
         fill(&mut worker.bgw_name, name.to_bytes());
@@ -29,10 +46,11 @@ pub fn start(function: &CStr, name: &CStr, argument: &str) -> Option<OneShot> {
             (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
         worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
         worker.bgw_restart_time = pg_sys::BGW_NEVER_RESTART;
-        // So that the postmaster wakes us when the worker ends.
-        worker.bgw_notify_pid = pg_sys::MyProcPid;
-        let mut handle = std::ptr::null_mut();
-        pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle).then_some(OneShot { handle })
+        if !handle.is_null() {
+            // So that the postmaster wakes us when the worker ends.
+            worker.bgw_notify_pid = pg_sys::MyProcPid;
+        }
+        pg_sys::RegisterDynamicBackgroundWorker(&mut worker, handle)
     }
 }
 
@@ -106,6 +124,7 @@ pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
     set(c"lock_timeout", c"2s");
     // The worker is there to write, whatever the database's sessions do by default.
     set(c"default_transaction_read_only", c"off");
+    set(c"default_transaction_isolation", c"read committed");
 }
 
 fn set(name: &CStr, value: &CStr) {

@@ -145,6 +145,40 @@ impl Cluster {
         run(self.control("stop").arg("--mode=immediate"));
     }
 
+    /// Kills every process of the server with SIGKILL, as the kernel does when memory runs out or power fails. Nothing gets a
+    /// chance to tidy up; [`Cluster::restart`] recovers.
+    ///
+    /// # Panics
+    /// If the server is not running.
+    pub fn kill_hard(&self) {
+        let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
+        let postmaster = pid_file
+            .lines()
+            .next()
+            .expect("its first line is the process")
+            .trim();
+        // Children are found before their parent is gone. One that has ended by now is as well.
+        let children = Command::new("pgrep")
+            .args(["-P", postmaster])
+            .output()
+            .expect("pgrep can be run");
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        let _ = Command::new("kill")
+            .arg("-9")
+            .arg(postmaster)
+            .args(children.split_whitespace())
+            .status();
+        // The next start must not find them dying.
+        while Command::new("kill")
+            .args(["-0", postmaster])
+            .stderr(std::process::Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+        {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     fn pg_ctl(&self, verb: &str) {
         run(&mut self.control(verb));
     }

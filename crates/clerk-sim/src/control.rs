@@ -7,8 +7,17 @@
 //! | `POST /sim/fault` | a [`Fault`](crate::Fault), for example `{"kind": "stall"}` | nothing, 204 |
 //! | `GET /sim/stats` | | `{"jwks_requests": 3}` |
 //! | `GET /sim/jwks` | | the current set, whatever fault is on |
+//! | `POST /sim/world` | [`WorldOptions`](crate::WorldOptions), `{}` at least: a new world | `{"now_ms": …}` |
+//! | `POST /sim/world/step` | a [`StepRequest`], for example `{"n": 5}` | the [events](crate::Event), an array |
+//! | `POST /sim/world/marker` | a [`MarkerRequest`] | the event that shows it, in an array |
+//! | `GET /sim/world/truth` | | the [`Truth`](crate::Truth) |
+//! | `GET /sim/world/api/<resource>` | | an [`ApiPage`](crate::ApiPage), for example of `users` |
+//! | `POST /sim/world/deliver` | a [`DeliverRequest`]: really POSTs signed deliveries, again where the answer is not 2xx | a [`Report`](crate::Report) |
+//! | `POST /sim/world/sign` | a [`SignRequest`]: a secret and an event | [`SvixHeaders`](crate::SvixHeaders) |
 //!
 //! Bodies are read as JSON whatever their media type. What cannot be understood is answered 400 and the reason.
+
+mod world;
 
 use std::sync::Arc;
 
@@ -24,6 +33,8 @@ use serde_json::{Map, Value, json};
 use crate::keys::{Algorithm, Rotation};
 use crate::server::Instance;
 use crate::tokens::Token;
+
+pub use world::{DeliverRequest, MarkerRequest, SignRequest, StepRequest};
 
 /// A token to mint. Everything may be left out: `{}` is a session token of `user_sim`.
 #[derive(Debug, Deserialize)]
@@ -115,6 +126,7 @@ pub(crate) fn router() -> Router<Arc<Instance>> {
         .route("/sim/fault", post(set_fault))
         .route("/sim/stats", get(stats))
         .route("/sim/jwks", get(jwks))
+        .merge(world::router())
 }
 
 async fn mint(State(instance): State<Arc<Instance>>, body: Bytes) -> Result<Json<Value>, Refusal> {

@@ -1,5 +1,8 @@
 //! A small stand-in for Clerk, for tests, the demo and the benches.
 //!
+//! [`World`] is a population that lives, signs up, joins, pays and goes, with the webhooks of its life and the truth
+//! about it; [`Network`] loses, doubles and reorders them, [`sign`] signs and [`Sender`] sends them. The rest is identity:
+//!
 //! It holds the signing keys of one imaginary Clerk instance, mints every class of token those keys sign at
 //! Clerk, publishes the keys at `/.well-known/jwks.json`, and misbehaves on request. The issuer is free: the
 //! tokens may come from `https://clerk.sim.test` while the keys are served on a loopback port.
@@ -23,9 +26,11 @@
 pub mod control;
 mod faults;
 mod keys;
+mod network;
 mod permissions;
 mod publishable_key;
 mod random;
+mod sender;
 mod server;
 mod signature;
 mod tokens;
@@ -33,7 +38,9 @@ mod world;
 
 pub use faults::Fault;
 pub use keys::{Algorithm, Rotation, SigningKeys};
+pub use network::{Delivery, Network};
 pub use publishable_key::publishable_key;
+pub use sender::{Report, Sender};
 pub use server::{Options, Simulator};
 pub use signature::{SigningSecret, SvixHeaders, new_signing_secret, sign};
 pub use tokens::Token;

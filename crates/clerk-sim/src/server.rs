@@ -18,6 +18,7 @@ use crate::faults::Fault;
 use crate::keys::{Rotation, SigningKeys};
 use crate::random::random_hex;
 use crate::tokens::Token;
+use crate::world::{World, WorldOptions};
 
 /// What a simulator starts with.
 #[derive(Clone, Debug)]
@@ -156,6 +157,7 @@ pub(crate) struct Instance {
     keys: Mutex<SigningKeys>,
     fault: Mutex<Fault>,
     jwks_requests: AtomicU64,
+    world: Mutex<World>,
 }
 
 impl Instance {
@@ -165,11 +167,16 @@ impl Instance {
             keys: Mutex::new(SigningKeys::new(&options.kid)),
             fault: Mutex::new(Fault::Ok),
             jwks_requests: AtomicU64::new(0),
+            world: Mutex::new(World::new(WorldOptions::default())),
         }
     }
 
     pub(crate) fn keys(&self) -> MutexGuard<'_, SigningKeys> {
         self.keys.lock().expect("no holder of the keys panics")
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("no holder of the world panics")
     }
 
     pub(crate) fn rotate(&self, rotation: Rotation) -> String {

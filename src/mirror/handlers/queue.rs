@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use crate::mirror::ledger::{Entry, State};
 use crate::mirror::prepared::Prepared;
 use crate::mirror::setup::Setup;
+use crate::workers::run_handlers;
 
 static QUEUE: Prepared = Prepared::new(
     "INSERT INTO clerk.handler_runs (handler_id, svix_id) VALUES ($1, $2)",
@@ -31,5 +32,6 @@ pub fn queue(entry: &Entry, setup: &Setup) {
         .filter(|handler| handler.matches(&entry.event_type));
     for handler in matching {
         QUEUE.run(&[handler.id.into_datum(), entry.svix_id.as_str().into_datum()]);
+        run_handlers::start_at_commit();
     }
 }

@@ -1,9 +1,236 @@
-//! Calls the handlers that are due.
+//! Makes the calls that are due.
 
+use clerk_core::mirror::fit_json;
+use clerk_core::quote;
+use pgrx::PgSqlErrorCode;
+use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-use crate::mirror::setup::Setup;
+use super::deadline;
+use super::function::Function;
+use super::role::{self, AsRole};
+use crate::clock;
+use crate::error::Fault;
+use crate::mirror::prepared::{Prepared, Row};
+use crate::mirror::setup;
+use crate::settings;
+use crate::subtransaction::{SqlError, attempt};
+use crate::workers::run_handlers::{self, Round};
 
-pub fn run_due(_most: i32, _setup: &Setup) -> Value {
-    json!({})
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Succeeded,
+    Failed,
+    Quarantined,
+}
+
+static IS_ANY_DUE: Prepared = Prepared::new(
+    "SELECT EXISTS (
+         SELECT FROM clerk.handler_runs AS r WHERE r.quarantined_at IS NULL AND r.next_attempt_at <= clock_timestamp()
+     )",
+    &[],
+);
+
+/// The part of `maintain`: has a worker make the calls that are due, and waits for it a while. The worker goes on by itself
+/// after that. Calls of events that the running transaction stores are made after its end.
+pub fn run_due() -> Value {
+    let is_any_due = IS_ANY_DUE.query(&[], |row| row.get::<bool>(1)) == [Some(true)];
+    if !is_any_due {
+        return Round::default().to_json();
+    }
+    match run_handlers::run_now() {
+        Ok(Some(round)) => round.to_json(),
+        Ok(None) => json!({ "running": true }),
+        Err(fault) => fault.raise(),
+    }
+}
+
+struct Run {
+    id: i64,
+    handler_id: i64,
+    attempts: i32,
+    svix_id: Option<String>,
+    /// If it is a repair.
+    event: Option<String>,
+}
+
+/// A call that another session is making, reviving or dropping is left to it.
+static DUE: Prepared = Prepared::new(
+    "SELECT r.id, r.handler_id, r.attempts, r.svix_id, r.event::text FROM clerk.handler_runs AS r
+     WHERE r.quarantined_at IS NULL AND r.next_attempt_at <= clock_timestamp()
+     ORDER BY r.next_attempt_at, r.id LIMIT 1 FOR UPDATE SKIP LOCKED",
+    &[],
+);
+
+fn due() -> Option<Run> {
+    let read = |row: &Row| Run {
+        id: row.get(1).unwrap_or_default(),
+        handler_id: row.get(2).unwrap_or_default(),
+        attempts: row.get(3).unwrap_or_default(),
+        svix_id: row.get(4),
+        event: row.get(5),
+    };
+    DUE.query(&[], read).pop()
+}
+
+/// Whether there is a call to make that nobody is making.
+pub fn any_due() -> bool {
+    due().is_some()
+}
+
+static HANDLER: Prepared = Prepared::new(
+    "SELECT h.handler, h.registered_by FROM clerk.event_handlers AS h WHERE h.id = $1",
+    &[pg_sys::INT8OID],
+);
+
+static DONE: Prepared = Prepared::new(
+    "DELETE FROM clerk.handler_runs AS r WHERE r.id = $1",
+    &[pg_sys::INT8OID],
+);
+
+/// Makes the call that has been due longest, and notes what became of it. None if none is due.
+pub fn run_next() -> Option<Outcome> {
+    let run = due()?;
+    let names = |row: &Row| {
+        let text = |column| row.get::<String>(column).unwrap_or_default();
+        (text(1), text(2))
+    };
+    // An event may have been on its way while its handler was dropped; then there is nothing to call.
+    let handler = HANDLER.query(&[run.handler_id.into_datum()], names).pop();
+    let result = handler.map_or(Ok(()), |(function, registered_by)| {
+        attempt(|| call(&run, &function, &registered_by)).map_err(|error| (function, error))
+    });
+    Some(match result {
+        Ok(()) => {
+            DONE.run(&[run.id.into_datum()]);
+            Outcome::Succeeded
+        }
+        Err((function, error)) => set_failed(&run, &function, &error),
+    })
+}
+
+/// Calls the function as the role that registered it.
+fn call(run: &Run, function: &str, registered_by: &str) {
+    let (event, members) = event(run);
+    let role = role::registrant(registered_by).unwrap_or_else(|fault| fault.raise());
+    let _settings = Settings::of_handlers();
+    let _role = AsRole::enter(role);
+    let function = Function::named(function).unwrap_or_else(|fault| fault.raise());
+    deadline::within(settings::handler_timeout(), || function.call(&event, &members));
+}
+
+/// Settings that hold while a handler runs. Dropping it also undoes what the handler has set.
+struct Settings {
+    level: i32,
+}
+
+impl Settings {
+    fn of_handlers() -> Self {
+        // SAFETY: begins a level of settings, which `drop` or the end of the subtransaction ends.
+        let level = unsafe { pg_sys::NewGUCNestLevel() };
+        // The worker itself waits for locks only shortly; a handler may use its time as it likes.
+        for (name, value) in [(c"search_path", c"pg_catalog, pg_temp"), (c"lock_timeout", c"0")] {
+            // SAFETY: settings that every role may change, and NUL-terminated strings.
+            unsafe {
+                pg_sys::set_config_option(
+                    name.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
+        }
+        Self { level }
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        // SAFETY: the level that was begun.
+        unsafe { pg_sys::AtEOXact_GUC(false, self.level) };
+    }
+}
+
+static STORED: Prepared = Prepared::new(
+    "SELECT e.payload, e.event_type, e.event_at, e.instance_id, e.subject_id FROM clerk.webhook_events AS e WHERE e.svix_id = $1",
+    &[pg_sys::TEXTOID],
+);
+
+/// The event of a call, and what is added to it.
+fn event(run: &Run) -> (String, String) {
+    let Some(svix_id) = &run.svix_id else {
+        return (run.event.clone().unwrap_or_default(), "{}".to_owned());
+    };
+    let stored = STORED.query(&[svix_id.as_str().into_datum()], |row| {
+        row.get::<String>(1).unwrap_or_else(|| what_is_left(row))
+    });
+    let Some(event) = stored.into_iter().next() else {
+        Fault::missing(
+            format!("event {} is not in the ledger any more", quote(svix_id)),
+            "Somebody deleted it from clerk.webhook_events; delete its rows of clerk.handler_runs too.",
+        )
+        .raise()
+    };
+    let event = fit_json(&event).map_or_else(|_| "{}".to_owned(), |event| event.into_owned());
+    (event, json!({ "svix_id": svix_id }).to_string())
+}
+
+/// The event when its payload is not kept any more, because it was about somebody who was deleted, or is old.
+fn what_is_left(row: &Row) -> String {
+    let event_at = row.get::<TimestampWithTimeZone>(3);
+    let event = json!({
+        "object": "event",
+        "type": row.get::<String>(2),
+        "timestamp": event_at.map(|time| clock::unix_micros(time.into()) / 1_000),
+        "instance_id": row.get::<String>(4),
+        "data": { "id": row.get::<String>(5) },
+    });
+    event.to_string()
+}
+
+/// As in the ledger: five seconds, doubled with every attempt up to an hour, ±20 %.
+static FAILED: Prepared = Prepared::new(
+    "UPDATE clerk.handler_runs AS r
+     SET attempts = $2, last_error = $3, quarantined_at = CASE WHEN $2 >= $4 THEN clock_timestamp() END,
+         next_attempt_at =
+             clock_timestamp() + LEAST(5 * 2.0 ^ LEAST($2 - 1, 20), 3600) * (0.8 + 0.4 * random()) * interval '1 second'
+     WHERE r.id = $1",
+    &[pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::INT4OID],
+);
+
+/// Notes that the call failed. It is made again later, or given up.
+fn set_failed(run: &Run, function: &str, error: &SqlError) -> Outcome {
+    let max_attempts = setup::current().max_attempts;
+    let attempts = run.attempts.saturating_add(1);
+    FAILED.run(&[
+        run.id.into_datum(),
+        attempts.into_datum(),
+        error.to_string().into_datum(),
+        max_attempts.into_datum(),
+    ]);
+    if attempts < max_attempts {
+        return Outcome::Failed;
+    }
+    let (event, mend) = match &run.svix_id {
+        Some(svix_id) => (quote(svix_id), "run SELECT clerk.replay_event(svix_id)"),
+        None => (
+            "of a repair".to_owned(),
+            "set quarantined_at to NULL in clerk.handler_runs",
+        ),
+    };
+    Fault::new(
+        PgSqlErrorCode::ERRCODE_WARNING,
+        format!(
+            "call {} of handler {} ({function}) with event {event} is quarantined after {attempts} attempts: {error}",
+            run.id, run.handler_id
+        ),
+        format!("Mend the cause, then {mend}."),
+    )
+    .warn();
+    Outcome::Quarantined
 }

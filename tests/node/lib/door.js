@@ -27,11 +27,16 @@ export class Door {
 
   /** Ends what goes through, and refuses whoever comes. */
   async shut() {
+    const closed = once(this.server, "close");
     this.server.close();
     for (const socket of this.sockets) {
       socket.destroy();
     }
-    await once(this.server, "close");
+    await closed;
+  }
+
+  close() {
+    return this.server.listening ? this.shut() : undefined;
   }
 
   #lead(client) {

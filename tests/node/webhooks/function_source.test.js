@@ -6,7 +6,7 @@ import { openFunction } from "../lib/deno.js";
 
 let code;
 before(async () => (code = await openFunction()));
-after(() => code.close());
+after(() => code?.close());
 
 for (const command of [["check", "--node-modules-dir=manual"], ["fmt", "--check"], ["lint"]]) {
   test(`deno ${command.join(" ")}`, async () => {

@@ -12,7 +12,7 @@ const START = Date.now() - 3_600_000;
 
 let relay;
 before(async () => (relay = await openRelay("clerk_node_relay")));
-after(() => relay.close());
+after(() => relay?.close());
 
 const rows = async (sql, parameters) => (await relay.owner.query(sql, parameters)).rows;
 const user = async (id) => (await rows("SELECT *, updated_at AS version FROM clerk.users WHERE id = $1", [id]))[0];
@@ -226,7 +226,8 @@ test("connections are few, and used again", async () => {
   for (let count = 0; count < 10; count++) {
     await relay.deliver(userEvent("user.created", `user_few_${count}`, START));
   }
-  assert.deepEqual(await connections(), those);
+  const now = await connections();
+  assert.ok(now.length > 0 && now.every((pid) => those.includes(pid)), `${now} after ${those}`);
 });
 
 test("nothing but the body and the headers of the signature reaches the database", async () => {

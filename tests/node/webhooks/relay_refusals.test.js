@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import pg from "pg";
 
-import { openRelay } from "../lib/relay.js";
+import { openRelay, SVIX_WAITS } from "../lib/relay.js";
 import { newId, signedHeaders, userEvent } from "../lib/webhooks.js";
 
 const LIMIT = 1048576;
-const SVIX_WAITS = 15_000;
 const START = Date.now() - 3_600_000;
 
 let relay;
@@ -18,8 +17,8 @@ before(async () => {
   await other.connect();
 });
 after(async () => {
-  await other.end();
-  await relay.close();
+  await other?.end();
+  await relay?.close();
 });
 
 async function stored(id) {
@@ -153,12 +152,18 @@ test("the server ends every connection: taken, at the latest when Svix comes aga
 
 test("the connection ends in the middle of a delivery: 503, then taken", async () => {
   await other.query("BEGIN; LOCK TABLE clerk.webhook_events IN ACCESS EXCLUSIVE MODE");
-  const delivery = assertUnavailable();
   let ended = 0;
+  let answer;
+  // The server waits for the lock a second at most, so it may take more than one delivery to catch it.
   while (ended === 0) {
-    ended = await Promise.race([terminate("active"), delivery.then(() => assert.fail("answered too soon"))]);
+    let answered = false;
+    const delivery = assertUnavailable().finally(() => (answered = true));
+    while (ended === 0 && !answered) {
+      ended = await terminate("active");
+    }
+    answer = await delivery;
   }
-  assertSaysNoMore(await delivery);
+  assertSaysNoMore(answer);
   await other.query("ROLLBACK");
   await assertTaken();
 });
@@ -174,13 +179,15 @@ test("the ledger is locked by somebody else: 503, then taken", async () => {
 
 test("the settings are locked by somebody else: the statement is given up in the server too", async () => {
   const id = newId();
-  await terminate("idle"); // a new connection has read no settings yet
   await other.query("BEGIN; LOCK TABLE clerk.instances IN ACCESS EXCLUSIVE MODE");
-  assertSaysNoMore(await assertUnavailable({ id }));
+  await terminate("idle"); // a new connection has read no settings yet
+  for (let attempt = 1; !/SQLSTATE 57014/.test(relay.server.output); attempt++) {
+    assert.ok(attempt <= 5, relay.server.output);
+    assertSaysNoMore(await assertUnavailable({ id }));
+  }
   const { rowCount } = await relay.owner.query(`SELECT ${BACKENDS} AND state = 'active'`, [relay.role]);
   await other.query("ROLLBACK");
   assert.equal(rowCount, 0, "it is still waiting in the server");
-  assert.match(relay.server.output, /SQLSTATE 57014/);
   assert.equal(await stored(id), false);
   await assertTaken();
 });
@@ -204,7 +211,7 @@ test("the server falls silent: 503 in time, and later deliveries do not wait for
   relay.door.silent = false;
   const began = Date.now();
   await assertTaken();
-  assert.ok(Date.now() - began < 1000, `taken after ${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 3000, `taken after ${Date.now() - began} ms`);
 });
 
 test("its role may not call the function: 503, and the log says which SQLSTATE", async () => {

@@ -19,7 +19,7 @@ before(async () => {
   secret = newSecret();
   await addSecret(secret);
 });
-after(() => database.close());
+after(() => database?.close());
 
 const addSecret = (value) => database.value("SELECT clerk.add_webhook_signing_secret($1)", [value]);
 const VERIFY = "SELECT clerk.verify_webhook($1, $2)";

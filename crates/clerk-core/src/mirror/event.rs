@@ -1,10 +1,11 @@
 //! Webhook events: the envelope, what of it may be stored, and what it says about rows.
 
+use super::fit::fit;
 use super::observation::{LOWEST, Observation};
-use super::observe::{Sighting, see};
+use super::observe::{Sighting, latest_version, see};
 use super::policy::Policy;
 use super::raw::{RawObject, string};
-use super::redact::{self, MESSAGE_FIELDS, Writer};
+use super::redact::{self, Writer};
 use super::resource::Resource;
 use super::time;
 
@@ -41,6 +42,8 @@ const KNOWN: &[(&str, &[&str])] = &[
     (EMAIL, &["created"]),
     (SMS, &["created"]),
 ];
+/// The envelope's members beside `data` and `event_attributes`.
+const ENVELOPE: &[&str] = &["object", "type", "timestamp", "instance_id"];
 const EMAIL: &str = "email";
 const SMS: &str = "sms";
 
@@ -105,10 +108,10 @@ pub struct Event<'a> {
     latest_at: i64,
 }
 
-/// What a type means.
-enum Kind {
-    Live(Resource),
-    Deletion(Resource),
+/// What an event is about, by the first part of its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    Resource(Resource),
     Message,
     Unknown,
 }
@@ -122,7 +125,7 @@ impl<'a> Event<'a> {
         let data = envelope.object("data");
         let timestamp = envelope.get("timestamp");
         Ok(Self {
-            event_type: envelope.text("type").unwrap_or_default().into_owned(),
+            event_type: envelope.id("type").unwrap_or_default(),
             subject_id: data.as_ref().and_then(|data| data.id("id")),
             instance_id: envelope.id("instance_id"),
             event_at: timestamp.and_then(time::micros).unwrap_or(fallback_at),
@@ -132,32 +135,29 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn kind(&self) -> Kind {
-        let Some((prefix, verb)) = self.event_type.split_once('.') else {
-            return Kind::Unknown;
-        };
-        let is_known = |(known, verbs): &(&str, &[&str])| *known == prefix && verbs.contains(&verb);
-        if !KNOWN.iter().any(is_known) {
-            return Kind::Unknown;
-        }
+    fn topic(&self) -> Topic {
+        let prefix = self.event_type.split('.').next().unwrap_or_default();
         match Resource::from_event_prefix(prefix) {
-            Some(resource) if verb == "deleted" => Kind::Deletion(resource),
-            Some(resource) => Kind::Live(resource),
-            None => Kind::Message,
+            Some(resource) => Topic::Resource(resource),
+            None if prefix == EMAIL || prefix == SMS => Topic::Message,
+            None => Topic::Unknown,
         }
     }
 
-    fn resource(&self) -> Option<Resource> {
-        match self.kind() {
-            Kind::Live(resource) | Kind::Deletion(resource) => Some(resource),
-            Kind::Message | Kind::Unknown => None,
-        }
+    /// Whether the type is one that we know. Of a known topic there may be others.
+    fn is_known(&self) -> bool {
+        self.event_type.split_once('.').is_some_and(|(prefix, verb)| {
+            let is_own = |(known, verbs): &(&str, &[&str])| *known == prefix && verbs.contains(&verb);
+            KNOWN.iter().any(is_own)
+        })
     }
 
     /// The person whose data the payload may hold, if there is one.
     pub fn user_id(&self) -> Option<String> {
         let data = self.data.as_ref()?;
-        if self.resource() == Some(Resource::Users) {
+        let is_user = self.topic() == Topic::Resource(Resource::Users)
+            || data.text("object").is_some_and(|object| object == "user");
+        if is_user {
             return data.id("id");
         }
         let of_user = || data.object("user")?.id("id");
@@ -177,10 +177,11 @@ impl<'a> Event<'a> {
         let Some(data) = &self.data else {
             return Some(Ignored::NoData);
         };
-        let resource = match self.kind() {
-            Kind::Unknown => return Some(Ignored::UnknownType),
-            Kind::Message => return Some(Ignored::NotMirrored),
-            Kind::Live(resource) | Kind::Deletion(resource) => resource,
+        if !self.is_known() {
+            return Some(Ignored::UnknownType);
+        }
+        let Topic::Resource(resource) = self.topic() else {
+            return Some(Ignored::NotMirrored);
         };
         if !policy.mirrors(resource) {
             return Some(Ignored::NotMirrored);
@@ -188,37 +189,41 @@ impl<'a> Event<'a> {
         if self.subject_id.is_none() {
             return Some(Ignored::NoId);
         }
-        let latest = self.event_at.max(data.micros("updated_at").unwrap_or(LOWEST));
+        let latest = self.event_at.max(latest_version(resource, data));
         (latest > now.saturating_add(FUTURE_MICROS)).then_some(Ignored::FromTheFuture)
     }
 
-    /// What of the event may be stored: without secrets, codes, and what the policy leaves out.
+    /// What of the event may be stored: without secrets, codes, and what the policy leaves out. jsonb takes it, and reading
+    /// it again gives the same observations. Of the envelope only what Clerk documents is kept: a body that is something
+    /// else altogether would show people's data there.
     pub fn payload(&self, policy: &Policy) -> String {
         let mut payload = Writer::new(2048);
         for (name, value) in self.envelope.members() {
-            match (name, &self.data) {
-                ("event_attributes", _) if !policy.keep_event_attributes => {}
-                ("data", Some(data)) => payload.member(name, &self.data_payload(data, policy)),
-                _ => payload.member(name, value),
+            match name {
+                "data" => payload.member(name, &self.data_payload(policy)),
+                "event_attributes" if policy.keep_event_attributes => payload.member(name, &fit(value)),
+                _ if ENVELOPE.contains(&name) && is_scalar(value) => payload.member(name, &fit(value)),
+                _ => {}
             }
         }
         payload.end()
     }
 
-    fn data_payload(&self, data: &RawObject, policy: &Policy) -> String {
-        if matches!(self.kind(), Kind::Message) {
-            let message = data.without(|name| !MESSAGE_FIELDS.contains(&name));
-            return redact::payload(None, &message, policy);
+    fn data_payload(&self, policy: &Policy) -> String {
+        match (&self.data, self.topic()) {
+            (None, _) => "null".to_owned(),
+            (Some(data), Topic::Resource(resource)) => redact::payload(resource, data, policy),
+            (Some(data), Topic::Message) => redact::message(data, policy),
+            (Some(data), Topic::Unknown) => redact::unknown(data, policy),
         }
-        redact::payload(self.resource(), data, policy)
     }
 
     /// What is left of the payload when the person whose data it holds is erased: type, time and ids.
     pub fn skeleton(&self) -> String {
         let mut skeleton = Writer::new(256);
-        for name in ["object", "type", "timestamp", "instance_id"] {
+        for name in ENVELOPE {
             if let Some(value) = self.envelope.get(name).filter(|value| is_scalar(value)) {
-                skeleton.member(name, value);
+                skeleton.member(name, &fit(value));
             }
         }
         if let Some(data) = &self.data {
@@ -230,7 +235,7 @@ impl<'a> Event<'a> {
                 );
                 let is_id = name == "id" || name == "user_id" || name == "organization_id";
                 if (is_state || is_id) && is_scalar(value) {
-                    ids.member(name, value);
+                    ids.member(name, &fit(value));
                 }
             }
             skeleton.member("data", &ids.end());
@@ -249,12 +254,12 @@ impl<'a> Event<'a> {
             instance_id: self.instance_id.as_deref(),
             policy,
         };
-        match self.kind() {
-            Kind::Live(resource) => {
+        if let (Topic::Resource(resource), true) = (self.topic(), self.is_known()) {
+            if self.event_type.ends_with(".deleted") {
+                self.see_deletion(resource, data, sighting, &mut observations);
+            } else {
                 see(resource, data, sighting, &mut observations);
             }
-            Kind::Deletion(resource) => self.see_deletion(resource, data, sighting, &mut observations),
-            Kind::Message | Kind::Unknown => {}
         }
         observations.retain(|observation| policy.mirrors(observation.resource));
         observations
@@ -284,6 +289,7 @@ impl<'a> Event<'a> {
     }
 }
 
+/// Whether it is no more than an id or a number.
 fn is_scalar(json: &str) -> bool {
     !json.starts_with(['{', '[']) && string(json).is_none_or(|text| text.len() <= 255)
 }

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::scan::next_quote_or_backslash;
+
 const REPLACEMENT: &str = "\\ufffd";
 /// More digits, or a larger exponent, than any double is written with.
 const MAX_DIGITS: usize = 400;
@@ -54,10 +56,12 @@ pub(crate) fn fit(json: &str) -> Cow<'_, str> {
 /// Goes through a string that begins before `at`; gives where it has ended.
 fn string(json: &str, mut at: usize, copied: &mut usize, out: &mut String) -> usize {
     let bytes = json.as_bytes();
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return at + 1,
-            b'\\' if bytes.get(at + 1) == Some(&b'u') => {
+    loop {
+        at = next_quote_or_backslash(bytes, at);
+        match bytes.get(at) {
+            None => return at,
+            Some(b'"') => return at + 1,
+            Some(_) if bytes.get(at + 1) == Some(&b'u') => {
                 let length = escape_length(bytes, at);
                 if length == 0 {
                     out.push_str(&json[*copied..at]);
@@ -66,11 +70,9 @@ fn string(json: &str, mut at: usize, copied: &mut usize, out: &mut String) -> us
                 }
                 at += length.max(6);
             }
-            b'\\' => at += 2,
-            _ => at += 1,
+            Some(_) => at += 2,
         }
     }
-    at
 }
 
 /// How long the escape at `at` is, a pair of surrogates being one; 0 if jsonb cannot hold it.

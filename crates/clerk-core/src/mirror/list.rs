@@ -2,7 +2,8 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::raw::{RawObject, elements};
+use super::raw::RawObject;
+use super::scan::elements;
 
 /// The id of an event that came without one: the same for the same text.
 pub fn content_id(event: &str) -> String {

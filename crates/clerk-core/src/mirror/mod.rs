@@ -15,6 +15,7 @@ mod raw;
 mod redact;
 mod resource;
 mod resources;
+mod scan;
 mod time;
 mod value;
 

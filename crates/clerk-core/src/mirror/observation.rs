@@ -91,8 +91,12 @@ impl Observation {
         if self.sides.iter().zip(&other.sides).any(tied_side) {
             return Some(other);
         }
+        let created_at = created_at(self.live.as_ref()).max(created_at(other.live.as_ref()));
         if version(other.live.as_ref()) > version(self.live.as_ref()) {
             self.live = other.live;
+        }
+        if let Some(live) = &mut self.live {
+            live.created_at = created_at;
         }
         for (own, other) in self.sides.iter_mut().zip(other.sides) {
             let side_version = |side: &Option<SideValue>| side.as_ref().map(|side| side_key(side).0);
@@ -114,11 +118,13 @@ fn version(live: Option<&Live>) -> Option<Version> {
     live.map(|live| (live.updated_at, live.observed_at))
 }
 
-fn live_key(live: &Live) -> (Version, (&str, &[Value], Option<i64>)) {
-    (
-        (live.updated_at, live.observed_at),
-        (&live.data, &live.values, live.created_at),
-    )
+/// The statement takes the greatest of all versions.
+fn created_at(live: Option<&Live>) -> Option<i64> {
+    live.and_then(|live| live.created_at)
+}
+
+fn live_key(live: &Live) -> (Version, (&str, &[Value])) {
+    ((live.updated_at, live.observed_at), (&live.data, &live.values))
 }
 
 fn side_key(side: &SideValue) -> (Version, &Option<String>) {

@@ -2,9 +2,10 @@
 
 use super::observation::{LOWEST, Live, Observation, SideValue};
 use super::policy::Policy;
-use super::raw::{RawObject, elements};
-use super::redact::{self, Treatment};
+use super::raw::RawObject;
+use super::redact::{self, Embedded, Treatment};
 use super::resource::Resource;
+use super::scan::elements;
 use super::value::Value;
 
 /// When and where an object was seen.
@@ -152,24 +153,23 @@ fn see_others(
     sighting: Sighting,
     observations: &mut Vec<Observation>,
 ) {
-    for (name, treatment) in resource.shape().treatments {
-        let Some(json) = object.get(name) else { continue };
-        match treatment {
-            Treatment::Drop => {}
-            Treatment::Ids => refer(RawObject::inside(json), sighting, observations),
-            Treatment::Embedded(other) => {
+    for (name, json) in object.members() {
+        // What is not stored is not there for anybody: the same must follow from the ledger's payload.
+        if sighting.policy.excludes(Some(resource), name) {
+            continue;
+        }
+        match redact::treatment(resource, name) {
+            None | Some(Treatment::Drop | Treatment::ListWithout(_)) => {}
+            Some(Treatment::Ids) => refer(RawObject::inside(json), sighting, observations),
+            Some(Treatment::Embedded(other)) => {
                 if let Some(inner) = RawObject::inside(json) {
-                    see_embedded(*other, &inner, sighting, observations);
+                    see_embedded(other, &inner, sighting, observations);
                 }
             }
-            Treatment::EmbeddedList(other, parent) => {
-                let first = observations.len();
-                let list = elements(json).unwrap_or_default();
-                for inner in list.into_iter().filter_map(RawObject::inside) {
-                    see_embedded(*other, &inner, sighting, observations);
-                }
-                if let Some(parent) = parent {
-                    name_parent(*other, parent, object.id("id"), &mut observations[first..]);
+            Some(Treatment::EmbeddedList(list)) => {
+                let inner = elements(json).unwrap_or_default();
+                for inner in inner.into_iter().filter_map(RawObject::inside) {
+                    see_listed(list, &inherit(list, inner, object), sighting, observations);
                 }
             }
         }
@@ -177,21 +177,25 @@ fn see_others(
     refer(Some(object.clone()), sighting, observations);
 }
 
-/// Fills in which object the embedded ones belong to.
-fn name_parent(resource: Resource, column: &str, parent: Option<String>, embedded: &mut [Observation]) {
-    let at = resource.columns().iter().position(|own| own.name == column);
-    for observation in embedded
-        .iter_mut()
-        .filter(|observation| observation.resource == resource)
-    {
-        let value = observation
-            .live
-            .as_mut()
-            .zip(at)
-            .map(|(live, at)| &mut live.values[at]);
-        if let Some(value @ Value::Text(None)) = value {
-            *value = Value::Text(parent.clone());
+/// Fills in what the object around says.
+fn inherit<'a>(list: Embedded, inner: RawObject<'a>, around: &RawObject<'a>) -> RawObject<'a> {
+    let mut inner = inner;
+    for inherited in list.inherited {
+        let value = around
+            .get(inherited.from)
+            .filter(|_| inner.get(inherited.unless).is_none());
+        if let Some(value) = value {
+            inner = inner.with(inherited.name, value);
         }
+    }
+    inner
+}
+
+fn see_listed(list: Embedded, object: &RawObject, sighting: Sighting, observations: &mut Vec<Observation>) {
+    if list.needed.is_none_or(|needed| object.get(needed).is_some()) {
+        see_embedded(list.resource, object, sighting, observations);
+    } else {
+        see_id(list.resource, object, sighting, observations);
     }
 }
 
@@ -204,10 +208,33 @@ fn see_embedded(
 ) {
     if object.micros("updated_at").is_some() {
         see(resource, object, sighting, observations);
-    } else if let Some(id) = object.id("id") {
+    } else {
+        see_id(resource, object, sighting, observations);
+    }
+}
+
+fn see_id(resource: Resource, object: &RawObject, sighting: Sighting, observations: &mut Vec<Observation>) {
+    if let Some(id) = object.id("id") {
         let instance_id = sighting.instance_id.map(str::to_owned);
         observations.push(Observation::placeholder(resource, id, instance_id));
     }
+}
+
+/// The greatest version that is claimed by the object or by one inside it.
+pub(super) fn latest_version(resource: Resource, object: &RawObject) -> i64 {
+    let own = object.micros("updated_at").unwrap_or(LOWEST);
+    let treatments = resource.shape().treatments.iter();
+    let inside = treatments.map(|(name, treatment)| {
+        let json = object.get(name).unwrap_or("null");
+        let (other, inner) = match treatment {
+            Treatment::Embedded(other) => (*other, vec![json]),
+            Treatment::EmbeddedList(list) => (list.resource, elements(json).unwrap_or_default()),
+            Treatment::Drop | Treatment::Ids | Treatment::ListWithout(_) => return LOWEST,
+        };
+        let inner = inner.into_iter().filter_map(RawObject::inside);
+        inner.map(|inner| latest_version(other, &inner)).max().unwrap_or(LOWEST)
+    });
+    inside.max().map_or(own, |inside| own.max(inside))
 }
 
 /// Adds placeholders of the person and the organization that an object names.

@@ -1,18 +1,17 @@
 //! JSON objects whose members stay as they were written.
 //!
 //! A payload is stored almost as it came and only a few of its members are looked at, so nothing is built that is not needed.
-//! Nesting has no limit here: members are skipped without recursion.
+//! Everything is read as jsonb would read it once it fits (see [`super::fit`]), so that an object and the stored form of it
+//! say the same.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fit::fit;
 use super::time;
 use super::value::{MAX_ID_BYTES, Value};
-use crate::json::Name;
+use super::{scan, scan::elements};
 
 /// An object: names, and values as text. Of members with one name only the last counts, as in JavaScript and jsonb.
 #[derive(Debug, Clone, Default)]
@@ -21,19 +20,18 @@ pub(crate) struct RawObject<'a>(Vec<(Cow<'a, str>, &'a str)>);
 impl<'a> RawObject<'a> {
     /// None if `json` is not an object. The error says why it is not JSON.
     pub(crate) fn parse(json: &'a str) -> Result<Option<Self>, serde_json::Error> {
-        if !json.trim_ascii_start().starts_with('{') {
-            serde_json::from_str::<&RawValue>(json)?;
-            return Ok(None);
-        }
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let members = deserializer.deserialize_map(Members)?;
-        deserializer.end()?;
-        Ok(Some(Self(members)))
+        serde_json::from_str::<&RawValue>(json)?;
+        Ok(Self::inside(json))
     }
 
     /// The object inside JSON that has been parsed before; None if it is something else.
     pub(crate) fn inside(json: &'a str) -> Option<Self> {
-        Self::parse(json).ok().flatten()
+        let mut members = Vec::with_capacity(16);
+        scan::members(json, |name, value| {
+            members.push((string(name).unwrap_or_default(), value));
+        })?;
+        keep_last(&mut members);
+        Some(Self(members))
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
@@ -56,6 +54,13 @@ impl<'a> RawObject<'a> {
     pub(crate) fn without(&self, is_excluded: impl Fn(&str) -> bool) -> Self {
         let kept = self.0.iter().filter(|(name, _)| !is_excluded(name));
         Self(kept.cloned().collect())
+    }
+
+    /// The object with this member, which replaces one of that name.
+    pub(crate) fn with(&self, name: &'static str, value: &'a str) -> Self {
+        let mut with = self.without(|own| own == name);
+        with.0.push((Cow::Borrowed(name), value));
+        with
     }
 
     pub(crate) fn object(&self, name: &str) -> Option<RawObject<'a>> {
@@ -105,7 +110,7 @@ impl<'a> RawObject<'a> {
     }
 
     pub(crate) fn integer_value(&self, name: &str) -> Value {
-        Value::Integer(self.get(name).and_then(|value| value.parse().ok()))
+        Value::Integer(self.get(name).and_then(integer))
     }
 
     /// A column of type jsonb.
@@ -120,70 +125,46 @@ impl<'a> RawObject<'a> {
     }
 }
 
-/// The text that a JSON string stands for; None if the value is no string.
+/// The text that a JSON string stands for; None if the value is no string. A number that is stored as a string is one.
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
-    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
-        return Some(Cow::Borrowed(inner));
-    }
-    serde_json::from_str(&fit(json)).ok().map(Cow::Owned)
-}
-
-/// The elements of a JSON array as text; None if the value is no array.
-pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    deserializer.deserialize_seq(Elements).ok()
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de str)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Self::Value = Vec::with_capacity(48);
-        while let Some(name) = map.next_key_seed(Name)? {
-            let value: &RawValue = map.next_value()?;
-            members.push((name, value.get()));
+    let json = match json.as_bytes().first()? {
+        b'"' => Cow::Borrowed(json),
+        b'-' | b'0'..=b'9' => fit(json),
+        _ => return None,
+    };
+    if let Cow::Borrowed(json) = json {
+        let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+        if !inner.contains('\\') {
+            return Some(Cow::Borrowed(inner));
         }
-        keep_last(&mut members);
-        Ok(members)
     }
+    serde_json::from_str(&fit(&json)).ok().map(Cow::Owned)
+}
+
+fn integer(number: &str) -> Option<i64> {
+    /// Up to here a double holds every integer.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let in_other_words = || {
+        let value: f64 = number.parse().ok()?;
+        (value.fract() == 0.0 && value.abs() <= MOST).then_some(value as i64)
+    };
+    number.parse().ok().or_else(in_other_words)
 }
 
 /// Removes members whose name comes again later.
 fn keep_last(members: &mut Vec<(Cow<'_, str>, &str)>) {
+    let name_of = |at: usize| (members[at].0.len(), &*members[at].0);
     let mut order: Vec<usize> = (0..members.len()).collect();
-    order.sort_unstable_by(|&a, &b| members[a].0.cmp(&members[b].0).then(a.cmp(&b)));
-    let mut repeated: Vec<usize> = order
-        .windows(2)
-        .filter(|pair| members[pair[0]].0 == members[pair[1]].0)
-        .map(|pair| pair[0])
-        .collect();
-    repeated.sort_unstable();
-    for index in repeated.into_iter().rev() {
-        members.remove(index);
+    order.sort_unstable_by(|&a, &b| name_of(a).cmp(&name_of(b)).then(a.cmp(&b)));
+    let repeated = order.windows(2).filter(|pair| name_of(pair[0]) == name_of(pair[1]));
+    let repeated: Vec<usize> = repeated.map(|pair| pair[0]).collect();
+    if repeated.is_empty() {
+        return;
     }
-}
-
-struct Elements;
-
-impl<'de> Visitor<'de> for Elements {
-    type Value = Vec<&'de str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
+    let mut is_kept = vec![true; members.len()];
+    for at in repeated {
+        is_kept[at] = false;
     }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = seq.next_element::<&RawValue>()? {
-            elements.push(element.get());
-        }
-        Ok(elements)
-    }
+    let mut kept = is_kept.into_iter();
+    members.retain(|_| kept.next().unwrap_or(true));
 }

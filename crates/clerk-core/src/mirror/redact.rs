@@ -7,8 +7,9 @@ use std::fmt::Write;
 
 use super::fit::fit;
 use super::policy::Policy;
-use super::raw::{RawObject, elements};
-use super::resource::Resource;
+use super::raw::RawObject;
+use super::resource::{PRIVATE_METADATA, Resource};
+use super::scan::elements;
 
 /// How a member is stored that is not stored as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,31 +20,66 @@ pub(super) enum Treatment {
     Ids,
     /// A whole object of another resource: its id here, and rows of its own.
     Embedded(Resource),
-    /// A list of such objects. If they belong to this one, the column in which they name it; they need not say it here.
-    EmbeddedList(Resource, Option<&'static str>),
+    /// A list of such objects.
+    EmbeddedList(Embedded),
+    /// A list of objects that lose these members.
+    ListWithout(&'static [&'static str]),
 }
 
-/// For objects of types that we do not know: the names under which Clerk puts people, secrets and addresses.
-const OF_UNKNOWN: &[(&str, Treatment)] = &[
+/// Objects of another resource in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Embedded {
+    pub(super) resource: Resource,
+    /// What they need not say because it is the same as in the object around them.
+    pub(super) inherited: &'static [Inherited],
+    /// The member that tells what they belong to. One without it is no version of its row: its own events know more.
+    pub(super) needed: Option<&'static str>,
+}
+
+/// A member that an embedded object gets from the object around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inherited {
+    pub(super) name: &'static str,
+    /// What it is called in the object around.
+    pub(super) from: &'static str,
+    /// The member that makes it unnecessary.
+    pub(super) unless: &'static str,
+}
+
+/// The names under which Clerk puts people and their cards into whatever object has to do with them.
+const EVERYWHERE: &[(&str, Treatment)] = &[
     ("user", Treatment::Ids),
     ("public_user_data", Treatment::Ids),
     ("public_inviter_data", Treatment::Ids),
     ("payer", Treatment::Ids),
-    ("payment_source", Treatment::Ids),
+    ("payment_source", Treatment::Drop),
+    ("payment_method", Treatment::Drop),
     ("latest_activity", Treatment::Drop),
     ("last_active_token", Treatment::Drop),
-    ("private_metadata", Treatment::Drop),
-    ("url", Treatment::Drop),
-    ("ticket", Treatment::Drop),
-    ("token", Treatment::Drop),
-    ("code", Treatment::Drop),
-    ("body", Treatment::Drop),
-    ("body_plain", Treatment::Drop),
-    ("message", Treatment::Drop),
+    ("backup_codes", Treatment::Drop),
 ];
 
+/// The names of secrets, codes, and texts with codes in them, in objects of types that we do not know.
+const SECRET: &[&str] = &[
+    "private_metadata",
+    "url",
+    "ticket",
+    "token",
+    "secret",
+    "code",
+    "otp_code",
+    "subject",
+    "body",
+    "body_plain",
+    "message",
+    "data",
+];
+
+/// Deeper than any object of Clerk's; what lies deeper in an object of a type that we do not know is not kept.
+const MAX_UNKNOWN_DEPTH: usize = 16;
+
 /// All that is kept of an e-mail or a text message: bodies, subjects and `data` hold one-time codes.
-pub(super) const MESSAGE_FIELDS: &[&str] = &[
+const MESSAGE_FIELDS: &[&str] = &[
     "id",
     "object",
     "slug",
@@ -56,10 +92,11 @@ pub(super) const MESSAGE_FIELDS: &[&str] = &[
     "created_at_ms",
 ];
 
-fn treatment(resource: Option<Resource>, name: &str) -> Option<Treatment> {
-    let treatments = resource.map_or(OF_UNKNOWN, |resource| resource.shape().treatments);
+/// How a resource's member is stored; None: as it is.
+pub(super) fn treatment(resource: Resource, name: &str) -> Option<Treatment> {
+    let lists = [resource.shape().treatments, EVERYWHERE];
+    let mut treatments = lists.into_iter().flatten();
     treatments
-        .iter()
         .find(|(own, _)| *own == name)
         .map(|(_, treatment)| *treatment)
 }
@@ -96,10 +133,9 @@ impl Writer {
 
 /// Appends a text as a JSON string.
 pub(super) fn push_string(json: &mut String, text: &str) {
-    let plain = text
-        .bytes()
-        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
-    if plain {
+    let is_plain = |byte: &u8| (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
+    // Without a way out of the loop it is done many bytes at once.
+    if text.as_bytes().iter().fold(true, |all, byte| all & is_plain(byte)) {
         json.push('"');
         json.push_str(text);
         json.push('"');
@@ -109,68 +145,85 @@ pub(super) fn push_string(json: &mut String, text: &str) {
     }
 }
 
+/// The two forms in which an object is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Column `data`, which leaves side fields to columns of their own.
+    Data,
+    /// The ledger's payload, from which rows can be made again.
+    Payload,
+}
+
 /// The value of column `data`: without side fields, embedded objects and what is never stored, and fit for jsonb.
 pub(super) fn data(resource: Resource, object: &RawObject, policy: &Policy) -> String {
-    let mut data = Writer::new(1024);
-    for (name, value) in object.members() {
-        let is_side_field = resource.side_fields().iter().any(|side| side.name == name);
-        if is_side_field || policy.excludes(Some(resource), name) {
-            continue;
-        }
-        match treatment(Some(resource), name) {
-            Some(Treatment::Drop) => {}
-            Some(Treatment::Ids | Treatment::Embedded(_)) => data.member(&fit_name(name), &ids(value)),
-            Some(Treatment::EmbeddedList(..)) => {
-                let list = elements(value).unwrap_or_default();
-                let ids: Vec<String> = list.into_iter().map(ids).collect();
-                data.member(&fit_name(name), &format!("[{}]", ids.join(",")));
-            }
-            None => data.member(&fit_name(name), &fit(value)),
-        }
-    }
-    data.end()
+    cut(resource, object, policy, Form::Data)
 }
 
-/// Text cannot hold NUL, so neither can a name in jsonb.
-fn fit_name(name: &str) -> std::borrow::Cow<'_, str> {
-    if name.contains('\0') {
-        name.replace('\0', "\u{fffd}").into()
-    } else {
-        name.into()
-    }
+/// The object as the ledger may keep it.
+pub(super) fn payload(resource: Resource, object: &RawObject, policy: &Policy) -> String {
+    cut(resource, object, policy, Form::Payload)
 }
 
-/// The object as the ledger may keep it; None stands for an object of an unknown type.
-pub(super) fn payload(resource: Option<Resource>, object: &RawObject, policy: &Policy) -> String {
+fn cut(resource: Resource, object: &RawObject, policy: &Policy, form: Form) -> String {
     let mut kept = Writer::new(1024);
     for (name, value) in object.members() {
-        let is_dropped_private = name == "private_metadata" && !policy.keep_private_metadata;
-        if is_dropped_private || policy.excludes(resource, name) {
+        if policy.excludes(Some(resource), name) || is_elsewhere(resource, name, policy, form) {
             continue;
         }
         match treatment(resource, name) {
+            None => kept.member(name, &fit(value)),
             Some(Treatment::Drop) => {}
             Some(Treatment::Ids) => kept.member(name, &ids(value)),
-            Some(Treatment::Embedded(other)) => kept.member(name, &embedded(other, value, policy)),
-            Some(Treatment::EmbeddedList(other, _)) => {
-                let list = elements(value).unwrap_or_default();
-                let list: Vec<String> = list
-                    .into_iter()
-                    .map(|element| embedded(other, element, policy))
-                    .collect();
-                kept.member(name, &format!("[{}]", list.join(",")));
+            Some(Treatment::Embedded(other)) => kept.member(name, &embedded(other, value, policy, form)),
+            Some(Treatment::EmbeddedList(list)) => {
+                let element = |element| embedded(list.resource, element, policy, form);
+                kept.member(name, &each(value, element));
             }
-            None => kept.member(name, value),
+            Some(Treatment::ListWithout(names)) => {
+                kept.member(name, &each(value, |element| without(element, names)));
+            }
         }
     }
     kept.end()
 }
 
-fn embedded(resource: Resource, json: &str, policy: &Policy) -> String {
-    match RawObject::inside(json) {
-        Some(object) => payload(Some(resource), &object, policy),
+/// Whether a member has no place in this form, because it has one elsewhere or nowhere.
+fn is_elsewhere(resource: Resource, name: &str, policy: &Policy, form: Form) -> bool {
+    let is_private = name == PRIVATE_METADATA.name;
+    match form {
+        Form::Data => is_private || resource.side_fields().iter().any(|side| side.name == name),
+        Form::Payload => is_private && !policy.keep_private_metadata,
+    }
+}
+
+fn embedded(resource: Resource, json: &str, policy: &Policy, form: Form) -> String {
+    match (form, RawObject::inside(json)) {
+        (Form::Data, _) => ids(json),
+        (Form::Payload, Some(object)) => payload(resource, &object, policy),
+        (Form::Payload, None) => "null".to_owned(),
+    }
+}
+
+/// The list with each element rewritten; null if it is no list.
+fn each<'a>(list: &'a str, rewrite: impl Fn(&'a str) -> String) -> String {
+    match elements(list) {
+        Some(list) => {
+            let list: Vec<String> = list.into_iter().map(rewrite).collect();
+            format!("[{}]", list.join(","))
+        }
         None => "null".to_owned(),
     }
+}
+
+fn without(json: &str, names: &[&str]) -> String {
+    let Some(object) = RawObject::inside(json) else {
+        return "null".to_owned();
+    };
+    let mut kept = Writer::new(512);
+    for (name, value) in object.members().filter(|(name, _)| !names.contains(name)) {
+        kept.member(name, &fit(value));
+    }
+    kept.end()
 }
 
 /// Only the ids of an object that shows another resource.
@@ -179,10 +232,50 @@ fn ids(json: &str) -> String {
         return "null".to_owned();
     };
     let mut ids = Writer::new(96);
-    for name in ["id", "user_id", "organization_id"] {
+    // The key is a permission's, by which roles name it.
+    for name in ["id", "user_id", "organization_id", "key"] {
         if let Some(id) = object.id(name) {
             push_string(ids.name(name), &id);
         }
     }
     ids.end()
+}
+
+/// An e-mail or a text message as the ledger may keep it.
+pub(super) fn message(message: &RawObject, policy: &Policy) -> String {
+    unknown_object(&message.without(|name| !MESSAGE_FIELDS.contains(&name)), policy, 0)
+}
+
+/// An object of a type that we do not know, as the ledger may keep it: what is dangerous in any object that we know may lie
+/// anywhere in it.
+pub(super) fn unknown(object: &RawObject, policy: &Policy) -> String {
+    unknown_object(object, policy, 0)
+}
+
+fn unknown_object(object: &RawObject, policy: &Policy, depth: usize) -> String {
+    let mut kept = Writer::new(1024);
+    for (name, value) in object.members() {
+        if SECRET.contains(&name) || policy.excludes(None, name) {
+            continue;
+        }
+        match EVERYWHERE.iter().find(|(own, _)| *own == name) {
+            None => kept.member(name, &unknown_value(value, policy, depth + 1)),
+            Some((_, Treatment::Ids)) => kept.member(name, &ids(value)),
+            Some(_) => {}
+        }
+    }
+    kept.end()
+}
+
+fn unknown_value(json: &str, policy: &Policy, depth: usize) -> String {
+    if !json.starts_with(['{', '[']) {
+        return fit(json).into_owned();
+    }
+    if depth > MAX_UNKNOWN_DEPTH {
+        return "null".to_owned();
+    }
+    match RawObject::inside(json) {
+        Some(object) => unknown_object(&object, policy, depth),
+        None => each(json, |element| unknown_value(element, policy, depth + 1)),
+    }
 }

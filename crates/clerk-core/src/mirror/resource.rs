@@ -136,12 +136,17 @@ impl Resource {
         self == Self::Users
     }
 
+    /// What its types of events begin with: `user` of `user.created`.
+    pub fn event_prefix(self) -> &'static str {
+        self.shape().event_prefix
+    }
+
     /// The resource whose events are called `prefix.…`.
     pub(super) fn from_event_prefix(prefix: &str) -> Option<Self> {
         Self::ALL
             .iter()
             .copied()
-            .find(|resource| resource.shape().event_prefix == prefix)
+            .find(|resource| resource.event_prefix() == prefix)
     }
 }
 

@@ -10,10 +10,7 @@ use super::words::PLANS;
 
 impl World {
     pub(super) fn live_and_pay(&mut self) {
-        let subscription = self.any_such(Resource::Subscriptions, |record| {
-            record.object["status"] != "canceled"
-        });
-        match (subscription, self.dice.below(6)) {
+        match (self.any(Resource::Subscriptions), self.dice.below(6)) {
             (Some(subscription), 0) => self.change_plan(subscription),
             (Some(subscription), 1) => self.fall_behind_or_catch_up(subscription),
             (Some(subscription), 2) => self.cancel(subscription),
@@ -71,7 +68,7 @@ impl World {
     /// The old items end, and one of another plan is added.
     fn change_plan(&mut self, subscription: Place) {
         for item in self.active_items(subscription) {
-            self.set_item_status(item, "ended");
+            self.end_item(item, "ended");
         }
         let item = self.add_item(subscription);
         self.change(subscription, |_, _| {});
@@ -102,24 +99,27 @@ impl World {
     /// There is no `subscription.canceled`: the items tell.
     fn cancel(&mut self, subscription: Place) {
         for item in self.active_items(subscription) {
-            self.set_item_status(item, "canceled");
+            self.end_item(item, "canceled");
         }
         self.change(subscription, |subscription, pen| {
             subscription["status"] = json!("canceled");
             subscription["canceled_at"] = json!(pen.now_ms);
         });
         self.announce(subscription, "subscription.updated");
+        self.close(subscription);
     }
 
     fn active_items(&self, subscription: Place) -> Vec<Place> {
-        self.all(Resource::SubscriptionItems, |record| {
-            record.whole == Some(subscription) && record.object["status"] == "active"
-        })
+        let items = self.record(subscription).parts.iter().copied();
+        items
+            .filter(|item| self.record(*item).object["status"] == "active")
+            .collect()
     }
 
-    fn set_item_status(&mut self, item: Place, status: &str) {
+    fn end_item(&mut self, item: Place, status: &str) {
         self.change(item, |item, _| item["status"] = json!(status));
         self.announce(item, &format!("subscriptionItem.{status}"));
+        self.close(item);
     }
 }
 

@@ -8,11 +8,8 @@ use super::resource::Resource;
 
 impl World {
     pub(super) fn live_by_invitation(&mut self) {
-        let pending = self.any_such(Resource::Invitations, |record| {
-            record.object["status"] == "pending"
-        });
         let status = *self.dice.pick(&[&"pending", &"accepted", &"revoked"]);
-        match pending {
+        match self.any(Resource::Invitations) {
             Some(invitation) if status != "pending" => {
                 self.change(invitation, |invitation, _| {
                     invitation["status"] = json!(status);
@@ -20,6 +17,7 @@ impl World {
                     invitation["url"] = json!(null);
                 });
                 self.announce(invitation, &format!("invitation.{status}"));
+                self.close(invitation);
             }
             _ => self.invite(),
         }

@@ -31,7 +31,10 @@ impl World {
     pub(super) fn join(&mut self, person: Place, organization: Place, role: &str) {
         let is_member =
             |record: &Record| record.person == Some(person) && record.organization == Some(organization);
-        if !self.all(Resource::OrganizationMemberships, is_member).is_empty() {
+        if self
+            .any_such(Resource::OrganizationMemberships, is_member)
+            .is_some()
+        {
             return;
         }
         let mut pen = self.pen();

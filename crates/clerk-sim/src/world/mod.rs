@@ -156,11 +156,16 @@ impl World {
         self.tables[place.resource as usize].end(place.index, deleted_at_ms);
     }
 
+    fn close(&mut self, place: Place) {
+        self.tables[place.resource as usize].close(place.index);
+    }
+
+    /// How many of a resource there are, without those that are over.
     fn living(&self, resource: Resource) -> usize {
         self.table(resource).living.len()
     }
 
-    /// Anything of a resource that exists.
+    /// Anything of a resource that something may still happen to.
     fn any(&mut self, resource: Resource) -> Option<Place> {
         let living = &self.tables[resource as usize].living;
         if living.is_empty() {
@@ -170,20 +175,25 @@ impl World {
         Some(Place { resource, index })
     }
 
-    /// Everything of a resource that exists and fulfils a condition.
-    fn all(&self, resource: Resource, condition: impl Fn(&Record) -> bool) -> Vec<Place> {
-        let table = self.table(resource);
+    /// Any of those that fulfil a condition.
+    fn any_such(&mut self, resource: Resource, condition: impl Fn(&Record) -> bool) -> Option<Place> {
+        let table = &self.tables[resource as usize];
         let living = table.living.iter().copied();
-        living
-            .filter(|index| condition(&table.records[*index]))
-            .map(|index| Place { resource, index })
-            .collect()
+        let such: Vec<usize> = living.filter(|index| condition(&table.records[*index])).collect();
+        if such.is_empty() {
+            return None;
+        }
+        let index = such[self.dice.below(such.len())];
+        Some(Place { resource, index })
     }
 
-    /// Any of those that exist and fulfil a condition.
-    fn any_such(&mut self, resource: Resource, condition: impl Fn(&Record) -> bool) -> Option<Place> {
-        let all = self.all(resource, condition);
-        (!all.is_empty()).then(|| all[self.dice.below(all.len())])
+    /// Everything that exists, oldest first, and fulfils a condition.
+    fn all(&self, resource: Resource, condition: impl Fn(&Record) -> bool) -> Vec<Place> {
+        let records = self.table(resource).records.iter().enumerate();
+        records
+            .filter(|(_, record)| record.exists && condition(record))
+            .map(|(index, _)| Place { resource, index })
+            .collect()
     }
 
     /// A pen for things that are no person's.

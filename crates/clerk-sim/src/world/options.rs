@@ -14,7 +14,7 @@ pub struct WorldOptions {
     pub start_ms: i64,
     /// The instance that every genuine event names.
     pub instance_id: String,
-    /// The least number of people, who sign up first and are replaced when deleted, and the most.
+    /// The least number of people, who sign up first and are replaced when deleted, and the most. One at least.
     pub users: RangeInclusive<usize>,
     /// The most organizations that exist at a time.
     pub organizations: usize,
@@ -39,7 +39,7 @@ impl Default for WorldOptions {
 }
 
 /// A part of life, and the resources it makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
     /// Signing up, changing oneself, being banned, locked, deleted. Always on: the rest needs people.

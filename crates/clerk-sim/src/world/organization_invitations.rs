@@ -8,10 +8,7 @@ use super::resource::Resource;
 
 impl World {
     pub(super) fn live_by_organization_invitation(&mut self) {
-        let pending = self.any_such(Resource::OrganizationInvitations, |record| {
-            record.object["status"] == "pending"
-        });
-        match (pending, self.dice.below(4)) {
+        match (self.any(Resource::OrganizationInvitations), self.dice.below(4)) {
             (Some(invitation), 0) => self.revoke_organization_invitation(invitation),
             (Some(invitation), 1) => self.accept_organization_invitation(invitation),
             _ => self.invite_to_organization(),
@@ -59,6 +56,7 @@ impl World {
             invitation["url"] = json!(null);
         });
         self.announce(invitation, "organizationInvitation.revoked");
+        self.close(invitation);
     }
 
     /// Somebody accepts and becomes a member.
@@ -73,6 +71,7 @@ impl World {
             invitation["url"] = json!(null);
         });
         self.announce(invitation, "organizationInvitation.accepted");
+        self.close(invitation);
         let record = self.record(invitation);
         let role = record.object["role"].as_str().unwrap_or("org:member").to_owned();
         if let Some(organization) = record.organization {

@@ -10,10 +10,7 @@ use super::resource::Resource;
 impl World {
     /// An open attempt comes to its end; if there is none, one is made.
     pub(super) fn pay(&mut self, subscription: Place) {
-        let open = self.any_such(Resource::PaymentAttempts, |record| {
-            record.object["status"] == "pending"
-        });
-        match open {
+        match self.any(Resource::PaymentAttempts) {
             Some(attempt) if self.dice.chance(0.7) => self.settle(attempt),
             _ => self.attempt_to_pay(subscription),
         }
@@ -68,6 +65,7 @@ impl World {
             }
         });
         self.announce(attempt, "paymentAttempt.updated");
+        self.close(attempt);
     }
 }
 

@@ -105,7 +105,7 @@ impl Record {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) records: Vec<Record>,
-    /// The indexes of those that exist.
+    /// The indexes of those that exist and are not over, like an ended session is.
     pub(super) living: Vec<usize>,
     by_id: HashMap<String, usize>,
 }
@@ -125,9 +125,14 @@ impl Table {
 
     /// Ends a record; at `deleted_at_ms` if the stream tells so.
     pub(super) fn end(&mut self, index: usize, deleted_at_ms: Option<i64>) {
-        self.living.retain(|living| *living != index);
+        self.close(index);
         let record = &mut self.records[index];
         record.exists = false;
         record.deleted_at_ms = deleted_at_ms;
+    }
+
+    /// Nothing will happen to it any more, but it stays on record.
+    pub(super) fn close(&mut self, index: usize) {
+        self.living.retain(|living| *living != index);
     }
 }

@@ -8,8 +8,7 @@ use super::resource::Resource;
 
 impl World {
     pub(super) fn live_in_sessions(&mut self) {
-        let active = self.any_such(Resource::Sessions, |record| record.object["status"] == "active");
-        match (active, self.dice.below(5)) {
+        match (self.any(Resource::Sessions), self.dice.below(5)) {
             (Some(session), 0) => self.end_session(session, "ended"),
             (Some(session), 1) => self.end_session(session, "removed"),
             (Some(session), 2) => self.end_session(session, "revoked"),
@@ -67,6 +66,7 @@ impl World {
     pub(super) fn end_session(&mut self, session: Place, status: &str) {
         self.change(session, |session, _| session["status"] = json!(status));
         self.announce(session, &format!("session.{status}"));
+        self.close(session);
     }
 
     pub(super) fn active_sessions_of(&self, person: Place) -> Vec<Place> {

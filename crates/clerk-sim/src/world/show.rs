@@ -30,8 +30,7 @@ impl World {
         self.clock.thaw();
         self.clock.wait(1);
         let observed_at_ms = self.clock.now_ms();
-        let mut places = self.all(resource, |_| true);
-        places.sort_by_key(|place| place.index);
+        let places = self.all(resource, |_| true);
         let objects = places.into_iter().map(|place| self.own_view(place)).collect();
         self.clock.wait(1);
         ApiPage {

@@ -14,7 +14,7 @@ impl World {
             self.clock.thaw();
             self.clock.pass(&mut self.dice);
         }
-        if self.living(Resource::Users) < *self.options.users.start() {
+        if self.living(Resource::Users) < (*self.options.users.start()).max(1) {
             self.sign_up();
         } else if self.dice.chance(self.options.adversity.strangers) {
             self.hear_of_a_stranger();
@@ -35,9 +35,12 @@ impl World {
             Activity::OrganizationInvitations | Activity::OrganizationDomains | Activity::Roles => 2,
             Activity::Invitations | Activity::Waitlist | Activity::Messages => 1,
         };
-        let total: usize = self.options.activities.iter().map(weight).sum();
-        let mut ticket = self.dice.below(total.max(1));
-        let chosen = self.options.activities.iter().find(|activity| {
+        let mut activities = vec![Activity::People];
+        activities.extend(&self.options.activities);
+        activities.sort_unstable();
+        activities.dedup();
+        let mut ticket = self.dice.below(activities.iter().map(weight).sum());
+        let chosen = activities.iter().find(|activity| {
             let found = ticket < weight(activity);
             ticket = ticket.saturating_sub(weight(activity));
             found

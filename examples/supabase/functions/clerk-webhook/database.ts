@@ -18,6 +18,7 @@ const pool = new pg.Pool({
   application_name: "clerk-webhook",
   max: 3,
   connectionTimeoutMillis: CONNECT_MS,
+  idleTimeoutMillis: 60_000,
 });
 // Unheard, these events would end the process. An idle connection that is lost needs no more than to be forgotten, which
 // the pool does; one that is lost during a delivery fails the delivery's query as well.

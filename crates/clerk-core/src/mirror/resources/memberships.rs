@@ -17,10 +17,7 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         json("public_metadata"),
     ],
     side_fields: &[PRIVATE_METADATA],
-    treatments: &[
-        ("organization", Treatment::Embedded(Resource::Organizations)),
-        ("public_user_data", Treatment::Ids),
-    ],
+    treatments: &[("organization", Treatment::Embedded(Resource::Organizations))],
     read,
 };
 
@@ -29,7 +26,7 @@ fn read(membership: &RawObject) -> Vec<Value> {
     let person = membership.object("public_user_data").unwrap_or_default();
     vec![
         organization.id_value("id"),
-        person.id_value("user_id"),
+        Value::Text(person.id("user_id").or_else(|| membership.id("user_id"))),
         membership.text_value("role"),
         membership.text_value("role_name"),
         membership.texts_value("permissions"),

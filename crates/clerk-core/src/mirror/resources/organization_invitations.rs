@@ -23,7 +23,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
     treatments: &[
         // It carries the ticket that accepts the invitation.
         ("url", Treatment::Drop),
-        ("public_inviter_data", Treatment::Ids),
         ("public_organization_data", Treatment::Ids),
     ],
     read,

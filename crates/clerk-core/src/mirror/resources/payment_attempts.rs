@@ -2,7 +2,8 @@
 
 use crate::mirror::raw::RawObject;
 use crate::mirror::redact::Treatment;
-use crate::mirror::resource::{Resource, Shape, integer, text, time};
+use crate::mirror::resource::{Shape, integer, text, time};
+use crate::mirror::resources::subscription_items::OF_PAYER;
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -24,14 +25,7 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         time("failed_at"),
     ],
     side_fields: &[],
-    treatments: &[
-        ("payer", Treatment::Ids),
-        ("payment_source", Treatment::Drop),
-        (
-            "subscription_items",
-            Treatment::EmbeddedList(Resource::SubscriptionItems, None),
-        ),
-    ],
+    treatments: &[("subscription_items", Treatment::EmbeddedList(OF_PAYER))],
     read,
 };
 

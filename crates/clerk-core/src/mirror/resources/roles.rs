@@ -1,7 +1,7 @@
 //! Roles of organizations (clerk.md, 4.3).
 
 use crate::mirror::raw::RawObject;
-use crate::mirror::redact::Treatment;
+use crate::mirror::redact::{Embedded, Treatment};
 use crate::mirror::resource::{Resource, Shape, boolean, text, texts};
 use crate::mirror::value::Value;
 
@@ -18,7 +18,11 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
     side_fields: &[],
     treatments: &[(
         "permissions",
-        Treatment::EmbeddedList(Resource::Permissions, None),
+        Treatment::EmbeddedList(Embedded {
+            resource: Resource::Permissions,
+            inherited: &[],
+            needed: None,
+        }),
     )],
     read,
 };

@@ -19,12 +19,7 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         json("actor"),
     ],
     side_fields: &[],
-    treatments: &[
-        ("user", Treatment::Embedded(Resource::Users)),
-        // Where the person is: address, city, browser.
-        ("latest_activity", Treatment::Drop),
-        ("last_active_token", Treatment::Drop),
-    ],
+    treatments: &[("user", Treatment::Embedded(Resource::Users))],
     read,
 };
 

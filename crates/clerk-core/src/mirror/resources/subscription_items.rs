@@ -1,8 +1,8 @@
 //! Items of subscriptions (clerk.md, 4.3).
 
 use crate::mirror::raw::RawObject;
-use crate::mirror::redact::Treatment;
-use crate::mirror::resource::{Shape, boolean, text, time};
+use crate::mirror::redact::{Embedded, Inherited};
+use crate::mirror::resource::{Resource, Shape, boolean, text, time};
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -22,8 +22,34 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         text("payer_organization_id"),
     ],
     side_fields: &[],
-    treatments: &[("payer", Treatment::Ids), ("payment_source", Treatment::Drop)],
+    treatments: &[],
     read,
+};
+
+/// Items inside something that somebody pays for. They need not say who pays.
+pub(super) const OF_PAYER: Embedded = Embedded {
+    resource: Resource::SubscriptionItems,
+    inherited: &[PAYER],
+    needed: Some("subscription_id"),
+};
+
+/// Items inside their subscription. There, Clerk leaves its id out.
+pub(super) const OF_SUBSCRIPTION: Embedded = Embedded {
+    inherited: &[
+        Inherited {
+            name: "subscription_id",
+            from: "id",
+            unless: "subscription_id",
+        },
+        PAYER,
+    ],
+    ..OF_PAYER
+};
+
+const PAYER: Inherited = Inherited {
+    name: "payer",
+    from: "payer",
+    unless: "payer",
 };
 
 fn read(item: &RawObject) -> Vec<Value> {

@@ -2,7 +2,8 @@
 
 use crate::mirror::raw::RawObject;
 use crate::mirror::redact::Treatment;
-use crate::mirror::resource::{Resource, Shape, text, time};
+use crate::mirror::resource::{Shape, text, time};
+use crate::mirror::resources::subscription_items::OF_SUBSCRIPTION;
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -21,12 +22,9 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
     ],
     side_fields: &[],
     treatments: &[
-        ("payer", Treatment::Ids),
-        ("payment_source", Treatment::Drop),
-        (
-            "items",
-            Treatment::EmbeddedList(Resource::SubscriptionItems, Some("subscription_id")),
-        ),
+        ("items", Treatment::EmbeddedList(OF_SUBSCRIPTION)),
+        // As the Backend API calls them.
+        ("subscription_items", Treatment::EmbeddedList(OF_SUBSCRIPTION)),
     ],
     read,
 };

@@ -1,7 +1,7 @@
 //! Users (clerk.md, 4.3).
 
-use crate::mirror::raw::{RawObject, string};
-use crate::mirror::redact::Treatment;
+use crate::mirror::raw::RawObject;
+use crate::mirror::redact::{Embedded, Inherited, Treatment};
 use crate::mirror::resource::{
     PRIVATE_METADATA, Resource, Shape, SideField, boolean, json, text, texts, time,
 };
@@ -37,21 +37,37 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         },
         PRIVATE_METADATA,
     ],
-    treatments: &[(
-        "organization_memberships",
-        Treatment::EmbeddedList(Resource::OrganizationMemberships, Some("user_id")),
-    )],
+    treatments: &[
+        ("phone_numbers", Treatment::ListWithout(&["backup_codes"])),
+        (
+            "organization_memberships",
+            Treatment::EmbeddedList(Embedded {
+                resource: Resource::OrganizationMemberships,
+                inherited: &[Inherited {
+                    name: "user_id",
+                    from: "id",
+                    unless: "public_user_data",
+                }],
+                needed: Some("organization"),
+            }),
+        ),
+    ],
     read,
 };
 
 fn read(user: &RawObject) -> Vec<Value> {
+    let addresses = objects(user, "email_addresses");
+    let numbers = objects(user, "phone_numbers");
     let email = Primary::find(
-        user,
-        "email_addresses",
-        "primary_email_address_id",
+        addresses.as_deref(),
+        user.id("primary_email_address_id"),
         "email_address",
     );
-    let phone = Primary::find(user, "phone_numbers", "primary_phone_number_id", "phone_number");
+    let phone = Primary::find(
+        numbers.as_deref(),
+        user.id("primary_phone_number_id"),
+        "phone_number",
+    );
     vec![
         Value::Text(email.id),
         Value::Text(email.text),
@@ -59,7 +75,7 @@ fn read(user: &RawObject) -> Vec<Value> {
         Value::Text(phone.id),
         Value::Text(phone.text),
         Value::Boolean(phone.verified),
-        Value::Texts(email_addresses(user)),
+        Value::Texts(addresses.map(email_addresses)),
         user.text_value("username"),
         user.text_value("first_name"),
         user.text_value("last_name"),
@@ -73,9 +89,14 @@ fn read(user: &RawObject) -> Vec<Value> {
     ]
 }
 
+/// The objects in a list.
+fn objects<'a>(user: &RawObject<'a>, list: &str) -> Option<Vec<RawObject<'a>>> {
+    let elements = user.list(list)?;
+    Some(elements.into_iter().filter_map(RawObject::inside).collect())
+}
+
 /// The primary e-mail address or phone number. It is the one whose id the user names, not the first of the list, and there
 /// may be none.
-#[derive(Default)]
 struct Primary {
     id: Option<String>,
     text: Option<String>,
@@ -83,37 +104,29 @@ struct Primary {
 }
 
 impl Primary {
-    fn find(user: &RawObject, list: &str, id: &str, text: &str) -> Self {
-        let Some(id) = user.id(id) else {
-            return Self::default();
-        };
-        let elements = user.list(list).unwrap_or_default();
-        let element = elements
-            .into_iter()
-            .filter_map(RawObject::inside)
-            .find(|element| element.id("id").as_ref() == Some(&id));
-        let status = |element: &RawObject| {
-            let verification = element.object("verification");
-            verification.and_then(|verification| Some(verification.text("status")?.into_owned()))
+    fn find(list: Option<&[RawObject]>, id: Option<String>, text: &str) -> Self {
+        let mut list = list.unwrap_or_default().iter();
+        let element = list.find(|element| id.is_some() && element.id("id") == id);
+        let is_verified = |element: &RawObject| {
+            let verification = element.object("verification").unwrap_or_default();
+            verification
+                .text("status")
+                .is_some_and(|status| status == "verified")
         };
         Self {
-            text: element
-                .as_ref()
-                .and_then(|element| Some(element.text(text)?.into_owned())),
-            verified: element
-                .as_ref()
-                .map(|element| status(element).as_deref() == Some("verified")),
-            id: Some(id),
+            text: element.and_then(|element| Some(element.text(text)?.into_owned())),
+            verified: element.map(is_verified),
+            id,
         }
     }
 }
 
 /// Every address, for look-ups. The index could not take one much longer than any mail server does.
-fn email_addresses(user: &RawObject) -> Option<Vec<String>> {
-    let addresses = user.list("email_addresses")?.into_iter().filter_map(|element| {
-        let element = RawObject::inside(element)?;
-        let address = string(element.get("email_address")?)?;
-        (address.len() <= 2 * MAX_ID_BYTES).then(|| address.into_owned())
-    });
-    Some(addresses.collect())
+fn email_addresses(list: Vec<RawObject>) -> Vec<String> {
+    let addresses = list
+        .iter()
+        .filter_map(|element| Some(element.text("email_address")?.into_owned()));
+    addresses
+        .filter(|address| address.len() <= 2 * MAX_ID_BYTES)
+        .collect()
 }

@@ -1,0 +1,135 @@
+//! Tells handlers of changes that no webhook told of: objects that Clerk's Backend API lists, other than they are here.
+
+use std::collections::HashMap;
+
+use clerk_core::mirror::{Observation, Resource};
+use pgrx::prelude::*;
+use serde_json::json;
+
+use crate::clock;
+use crate::mirror::prepared::Prepared;
+use crate::mirror::setup::Setup;
+use crate::operations::sql;
+use crate::workers::run_handlers;
+
+/// The rows that handlers want to know about, as they were before the objects are written.
+pub struct Repairs<'s> {
+    setup: &'s Setup,
+    tables: Vec<Table>,
+}
+
+struct Table {
+    resource: Resource,
+    ids: Vec<String>,
+    before: HashMap<String, Row>,
+}
+
+struct Row {
+    /// A hash of all that is not bookkeeping of ours.
+    content: String,
+    instance_id: Option<String>,
+}
+
+impl<'s> Repairs<'s> {
+    /// Looks at the rows that the observations are about; at none unless a handler asked for repairs of their kind.
+    pub fn watch(observations: &[Observation], setup: &'s Setup) -> Self {
+        let mut ids: HashMap<Resource, Vec<String>> = HashMap::new();
+        for observation in observations {
+            let is_wanted = |resource| is_wanted(resource, setup);
+            if !observation.is_placeholder() && is_wanted(observation.resource) {
+                ids.entry(observation.resource)
+                    .or_default()
+                    .push(observation.id.clone());
+            }
+        }
+        let tables = ids.into_iter().map(|(resource, ids)| Table {
+            resource,
+            before: rows(resource, &ids),
+            ids,
+        });
+        Self {
+            setup,
+            tables: tables.collect(),
+        }
+    }
+
+    /// Queues a call for each row that has come or changed since.
+    pub fn queue(self) {
+        for table in &self.tables {
+            let mut after: Vec<_> = rows(table.resource, &table.ids).into_iter().collect();
+            after.sort_by(|one, other| one.0.cmp(&other.0));
+            for (id, row) in after {
+                let verb = match table.before.get(&id) {
+                    None => "created",
+                    Some(before) if before.content != row.content => "updated",
+                    Some(_) => continue,
+                };
+                self.call(&event_type(table.resource, verb), &id, &row);
+            }
+        }
+    }
+
+    fn call(&self, event_type: &str, id: &str, row: &Row) {
+        let event = json!({
+            "object": "event",
+            "type": event_type,
+            "repair": true,
+            "timestamp": clock::now_micros() / 1_000,
+            "instance_id": row.instance_id,
+            "data": { "id": id },
+        });
+        let event = event.to_string();
+        let handlers = self.setup.handlers.iter();
+        for handler in handlers.filter(|handler| handler.include_repairs && handler.matches(event_type)) {
+            QUEUE.run(&[handler.id.into_datum(), event.as_str().into_datum()]);
+            run_handlers::start_at_commit();
+        }
+    }
+}
+
+static QUEUE: Prepared = Prepared::new(
+    "INSERT INTO clerk.handler_runs (handler_id, event) VALUES ($1, $2::jsonb)",
+    &[pg_sys::INT8OID, pg_sys::TEXTOID],
+);
+
+fn event_type(resource: Resource, verb: &str) -> String {
+    format!("{}.{verb}", resource.event_prefix())
+}
+
+fn is_wanted(resource: Resource, setup: &Setup) -> bool {
+    ["created", "updated"].iter().any(|verb| {
+        let event_type = event_type(resource, verb);
+        let mut handlers = setup.handlers.iter();
+        handlers.any(|handler| handler.include_repairs && handler.matches(&event_type))
+    })
+}
+
+/// The live rows among these. Of a placeholder nothing is known, so it does not count.
+fn rows(resource: Resource, ids: &[String]) -> HashMap<String, Row> {
+    let mut bookkeeping = vec![
+        "observed_at".to_owned(),
+        "last_seen_at".to_owned(),
+        "synced_at".to_owned(),
+    ];
+    for side in resource.side_fields() {
+        bookkeeping.push(format!("{}_updated_at", side.name));
+        bookkeeping.push(format!("{}_observed_at", side.name));
+    }
+    let select = format!(
+        "SELECT t.id, md5((to_jsonb(t) - $2::text[])::text), t.instance_id FROM clerk.{} AS t
+         WHERE t.id = ANY ($1) AND NOT t.deleted AND t.updated_at > '-infinity'",
+        resource.table()
+    );
+    let arguments = [ids.to_vec().into(), bookkeeping.into()];
+    // Not as a reading statement: that would not see what this function has written.
+    Spi::connect_mut(|client| {
+        let mut found = HashMap::new();
+        for row in client.update(&select, None, &arguments)? {
+            let content = row.get::<String>(2)?.unwrap_or_default();
+            let instance_id = row.get(3)?;
+            found.insert(row.get(1)?.unwrap_or_default(), Row { content, instance_id });
+        }
+        Ok::<_, pgrx::spi::Error>(found)
+    })
+    .unwrap_or_else(|error| sql::fault(error))
+}

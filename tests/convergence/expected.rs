@@ -1,0 +1,293 @@
+//! What the tables must show if the simulator's truth is the truth, worked out without the extension's code.
+
+use std::collections::BTreeMap;
+
+use clerk_sim::{Fact, Resource, Truth};
+use clerk_tests::Sql;
+use postgres::types::Json;
+use postgres::{GenericClient, Statement};
+use serde_json::{Value, json};
+
+/// The mirrored tables as they are, without the one column that tells when: by table, sorted by id.
+pub type Tables = BTreeMap<String, Vec<Value>>;
+
+/// The queries that read everything, prepared: thousands of histories are compared.
+pub struct Queries {
+    tables: Statement,
+    existing: Statement,
+}
+
+impl Queries {
+    pub fn prepare(client: &mut impl GenericClient) -> Self {
+        let mut prepare = |prefix: &str, minus: &str| {
+            let parts = Resource::ALL.map(|resource| {
+                let table = resource.as_str();
+                format!(
+                    "SELECT '{table}' AS name, coalesce(jsonb_agg(to_jsonb(t){minus} ORDER BY t.id COLLATE \"C\"), '[]') AS content
+                     FROM clerk.{prefix}{table} AS t"
+                )
+            });
+            client
+                .prepare(&parts.join(" UNION ALL "))
+                .expect("tables and views are there")
+        };
+        Self {
+            tables: prepare("", " - 'synced_at'"),
+            existing: prepare("existing_", ""),
+        }
+    }
+
+    pub fn tables(&self, client: &mut impl GenericClient) -> Tables {
+        contents(client, &self.tables)
+    }
+}
+
+fn contents(client: &mut impl GenericClient, query: &Statement) -> Tables {
+    let rows = client.query(query, &[]).expect("the owner may read everything");
+    rows.iter()
+        .map(|row| {
+            let Json(content): Json<Vec<Value>> = row.get(1);
+            (row.get(0), content)
+        })
+        .collect()
+}
+
+/// # Panics
+/// If the tables do not show the truth; says where.
+pub fn assert_truth(client: &mut impl GenericClient, truth: &Truth, what: &str) {
+    let queries = Queries::prepare(client);
+    queries.assert_truth(client, truth, what);
+}
+
+impl Queries {
+    /// As the function of this name, with queries that are prepared already.
+    pub fn assert_truth(&self, client: &mut impl GenericClient, truth: &Truth, what: &str) {
+        compare(
+            &contents(client, &self.tables),
+            &contents(client, &self.existing),
+            truth,
+            what,
+        );
+    }
+}
+
+fn compare(tables: &Tables, existing: &Tables, truth: &Truth, what: &str) {
+    for resource in Resource::ALL {
+        let rows = by_id(&tables[resource.as_str()]);
+        let living = by_id(&existing[resource.as_str()]);
+        for (id, fact) in truth.of(resource) {
+            let place = format!("{what}: {resource} {id}");
+            let row = rows
+                .get(id.as_str())
+                .unwrap_or_else(|| panic!("{place} has no row"));
+            assert_eq!(
+                living.contains_key(id.as_str()),
+                fact.exists,
+                "{place} exists, {row:#}"
+            );
+            if fact.exists && !fact.ambiguous {
+                assert_row(&place, resource, row, fact);
+            }
+        }
+        let strangers: Vec<_> = living
+            .keys()
+            .filter(|id| truth.fact(resource, id).is_none())
+            .collect();
+        assert!(
+            strangers.is_empty(),
+            "{what}: {resource} that never were: {strangers:?}"
+        );
+    }
+}
+
+fn by_id(rows: &[Value]) -> BTreeMap<&str, &Value> {
+    rows.iter()
+        .map(|row| (row["id"].as_str().expect("every row has an id"), row))
+        .collect()
+}
+
+fn assert_row(place: &str, resource: Resource, row: &Value, fact: &Fact) {
+    let (mut data, mut wanted) = (row["data"].clone(), stored(resource, &fact.object));
+    // What only some of an object's sources show, and a column tells: the subscription of an item, the user of a session.
+    let told_by_column = match resource {
+        Resource::SubscriptionItems => "subscription_id",
+        Resource::Sessions => "user",
+        _ => "",
+    };
+    for value in [&mut data, &mut wanted] {
+        value
+            .as_object_mut()
+            .map(|members| members.remove(told_by_column));
+    }
+    assert_eq!(data, wanted, "{place}.data");
+    for (column, pointer) in columns(resource) {
+        let wanted = fact.object.pointer(pointer).cloned().unwrap_or(Value::Null);
+        assert_eq!(row[*column], fit(wanted), "{place}.{column}");
+    }
+    if resource == Resource::Users {
+        assert_person(place, row, &fact.object);
+    }
+}
+
+/// Columns and where their value is in Clerk's object.
+fn columns(resource: Resource) -> &'static [(&'static str, &'static str)] {
+    match resource {
+        Resource::Users => &[
+            ("username", "/username"),
+            ("first_name", "/first_name"),
+            ("last_name", "/last_name"),
+            ("external_id", "/external_id"),
+            ("banned", "/banned"),
+            ("locked", "/locked"),
+            ("public_metadata", "/public_metadata"),
+            ("scim", "/scim"),
+        ],
+        Resource::Organizations => &[
+            ("name", "/name"),
+            ("slug", "/slug"),
+            ("created_by", "/created_by"),
+        ],
+        Resource::OrganizationMemberships => &[
+            ("organization_id", "/organization/id"),
+            ("user_id", "/public_user_data/user_id"),
+            ("role", "/role"),
+            ("permissions", "/permissions"),
+        ],
+        Resource::OrganizationInvitations => &[
+            ("organization_id", "/organization_id"),
+            ("email_address", "/email_address"),
+            ("status", "/status"),
+            ("role", "/role"),
+        ],
+        Resource::OrganizationDomains => &[("organization_id", "/organization_id"), ("name", "/name")],
+        Resource::Invitations | Resource::WaitlistEntries => {
+            &[("email_address", "/email_address"), ("status", "/status")]
+        }
+        Resource::Roles => &[("key", "/key"), ("name", "/name")],
+        Resource::Permissions => &[("key", "/key"), ("type", "/type")],
+        Resource::Sessions => &[
+            ("user_id", "/user_id"),
+            ("status", "/status"),
+            ("client_id", "/client_id"),
+        ],
+        Resource::Subscriptions => &[("status", "/status"), ("payer_id", "/payer_id")],
+        Resource::SubscriptionItems => &[
+            ("subscription_id", "/subscription_id"),
+            ("status", "/status"),
+            ("plan_id", "/plan_id"),
+            ("interval", "/interval"),
+        ],
+        Resource::PaymentAttempts => &[("status", "/status"), ("charge_type", "/charge_type")],
+    }
+}
+
+fn assert_person(place: &str, row: &Value, object: &Value) {
+    let addresses = object["email_addresses"].as_array().cloned().unwrap_or_default();
+    let primary = addresses.iter().find(|address| {
+        !object["primary_email_address_id"].is_null() && address["id"] == object["primary_email_address_id"]
+    });
+    let text = primary.map_or(Value::Null, |address| address["email_address"].clone());
+    assert_eq!(
+        row["primary_email_address"],
+        fit(text),
+        "{place}.primary_email_address"
+    );
+    let verified = primary.map_or(Value::Null, |address| {
+        json!(address["verification"]["status"] == "verified")
+    });
+    assert_eq!(
+        row["primary_email_verified"], verified,
+        "{place}.primary_email_verified"
+    );
+    let all: Vec<Value> = addresses
+        .iter()
+        .map(|address| fit(address["email_address"].clone()))
+        .collect();
+    if object["email_addresses"].is_array() {
+        assert_eq!(row["email_addresses"], json!(all), "{place}.email_addresses");
+    }
+}
+
+/// What of an object may be in `data`: no secrets, no private metadata, and of other resources only ids.
+fn stored(resource: Resource, object: &Value) -> Value {
+    let mut members = object.as_object().expect("an object").clone();
+    let dropped: &[&str] = match resource {
+        Resource::Users => &["scim"],
+        Resource::OrganizationInvitations | Resource::Invitations => &["url"],
+        Resource::Sessions => &["latest_activity", "last_active_token"],
+        Resource::Subscriptions | Resource::SubscriptionItems | Resource::PaymentAttempts => {
+            &["payment_source"]
+        }
+        _ => &[],
+    };
+    let has_side = matches!(
+        resource,
+        Resource::Users
+            | Resource::Organizations
+            | Resource::OrganizationMemberships
+            | Resource::OrganizationInvitations
+    );
+    members.retain(|name, _| !dropped.contains(&name.as_str()) && !(has_side && name == "private_metadata"));
+    let others: &[&str] = match resource {
+        Resource::OrganizationMemberships => &["organization", "public_user_data"],
+        Resource::OrganizationInvitations => &["public_inviter_data", "public_organization_data"],
+        Resource::OrganizationDomains => &["public_organization_data"],
+        Resource::Sessions => &["user"],
+        Resource::WaitlistEntries => &["invitation"],
+        Resource::Subscriptions => &["payer", "items"],
+        Resource::SubscriptionItems => &["payer"],
+        Resource::PaymentAttempts => &["payer", "subscription_items"],
+        Resource::Roles => &["permissions"],
+        Resource::Users => &["organization_memberships"],
+        _ => &[],
+    };
+    for name in others {
+        if let Some(value) = members.get_mut(*name) {
+            *value = match &*value {
+                Value::Array(list) => list.iter().map(ids).collect(),
+                other => ids(other),
+            };
+        }
+    }
+    fit(Value::Object(members))
+}
+
+fn ids(value: &Value) -> Value {
+    let Some(members) = value.as_object() else {
+        return Value::Null;
+    };
+    let is_id = |name: &str, value: &Value| {
+        matches!(name, "id" | "user_id" | "organization_id")
+            && value.as_str().is_some_and(|text| !text.is_empty())
+    };
+    members
+        .iter()
+        .filter(|(name, value)| is_id(name, value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// Text in Postgres holds no NUL.
+fn fit(value: Value) -> Value {
+    match value {
+        Value::String(text) => text.replace('\0', "\u{fffd}").into(),
+        Value::Array(list) => list.into_iter().map(fit).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (name.replace('\0', "\u{fffd}"), fit(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other,
+    }
+}
+
+/// # Panics
+/// If events are not in the ledger exactly once, or one is left to be applied.
+pub fn assert_ledger(client: &mut impl GenericClient, events: usize) {
+    let stored: i64 = client.value("SELECT count(*) FROM clerk.webhook_events");
+    assert_eq!(stored, events as i64, "rows of the ledger");
+    let open: i64 =
+        client.value("SELECT count(*) FROM clerk.webhook_events WHERE state IN ('failed', 'quarantined')");
+    assert_eq!(open, 0, "events that are not applied");
+}

@@ -1,0 +1,9 @@
+//! The mirror against the simulator's truth: whatever the order, the company and the accidents, the tables come out right.
+
+mod concurrency;
+mod crash;
+mod erasure;
+mod expected;
+mod held_up;
+mod orders;
+mod scene;

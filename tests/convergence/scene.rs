@@ -1,0 +1,88 @@
+//! A database that mirrors the simulator's instance, and ways to hand events to it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clerk_sim::{Event, SigningSecret, new_signing_secret};
+use clerk_tests::{Cluster, Sql, TestDb};
+use postgres::Client;
+use postgres::types::Json;
+use serde_json::Value;
+
+/// A database with the extension, an instance and its signing secret.
+pub struct Scene<'c> {
+    pub db: TestDb<'c>,
+    secret: SigningSecret,
+}
+
+impl<'c> Scene<'c> {
+    /// Mirrors everything there is.
+    pub fn on(cluster: &'c Cluster) -> Self {
+        let db = cluster.create_database();
+        let text = new_signing_secret();
+        let mut owner = db.superuser();
+        owner
+            .execute(
+                "INSERT INTO clerk.instances (issuer, environment, instance_id, mirror) VALUES ('https://clerk.sim.test', 'production', 'ins_sim', $1)",
+                &[&clerk_sim::Resource::ALL.map(|resource| resource.as_str()).to_vec()],
+            )
+            .expect("the instance can be configured");
+        owner
+            .execute("INSERT INTO clerk.secrets (kind, fingerprint, issuer, secret) VALUES ('webhook_signing', 'x', 'https://clerk.sim.test', $1)", &[&text])
+            .expect("the secret can be added");
+        Self {
+            db,
+            secret: SigningSecret::parse(&text).expect("a new secret is one"),
+        }
+    }
+
+    /// Headers and body of a delivery signed now, as PostgREST passes them.
+    pub fn headers(&self, event: &Event) -> Value {
+        let headers = self.secret.sign(&event.svix_id, now_seconds(), &event.body);
+        serde_json::from_str(&headers.to_json()).expect("headers are JSON")
+    }
+
+    /// Delivers an event as Svix does; gives the answer.
+    pub fn deliver(&self, client: &mut Client, event: &Event) -> Value {
+        let Json(answer) = client.value_of(
+            "SELECT clerk.receive_webhook($1, $2)",
+            &[&event.body, &Json(self.headers(event))],
+        );
+        answer
+    }
+}
+
+/// Seconds since 1970.
+pub fn now_seconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("the clock is right").as_secs() as i64
+}
+
+/// Small random numbers that follow from a seed.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xd1b5_4a32_d192_ed03)
+    }
+
+    /// One of `0..bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+    }
+
+    /// Whether one of `bound` equally likely things happens.
+    pub fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
+}

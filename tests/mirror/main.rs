@@ -1,0 +1,8 @@
+//! The mirror as an API shows it: PostgREST's way in and out, and who sees what.
+
+mod handlers;
+mod pooled;
+mod scene;
+
+mod postgrest;
+mod visibility;
