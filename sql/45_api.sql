@@ -140,13 +140,14 @@ AS $body$
     SELECT n.nspname, known.name, known.kind
     FROM clerk.api_objects() AS known
     JOIN (
-        SELECT 'FUNCTION', p.proname, p.pronamespace, p.proowner, obj_description(p.oid, 'pg_proc') FROM pg_proc AS p
+        SELECT 'FUNCTION', 'pg_proc'::regclass, p.oid, p.proname, p.pronamespace, p.proowner FROM pg_proc AS p
         UNION ALL
-        SELECT 'VIEW', c.relname, c.relnamespace, c.relowner, obj_description(c.oid, 'pg_class') FROM pg_class AS c WHERE c.relkind = 'v'
-    ) AS found (kind, name, schema_id, owner_id, comment) ON found.kind = known.kind AND found.name = known.name
+        SELECT 'VIEW', 'pg_class'::regclass, c.oid, c.relname, c.relnamespace, c.relowner FROM pg_class AS c WHERE c.relkind = 'v'
+    ) AS found (kind, catalog, id, name, schema_id, owner_id) ON found.kind = known.kind AND found.name = known.name
+    JOIN pg_description AS comment ON comment.classoid = found.catalog AND comment.objoid = found.id AND comment.objsubid = 0
     JOIN pg_namespace AS n ON n.oid = found.schema_id
     JOIN pg_roles AS owner ON owner.oid = found.owner_id
-    WHERE found.comment LIKE '%clerk.expose_api()%'
+    WHERE comment.description LIKE '%clerk.expose_api()%'
       AND (owner.rolsuper OR owner.rolname = current_user OR owner.oid = (SELECT nspowner FROM pg_namespace WHERE nspname = 'clerk'))
 $body$;
 COMMENT ON FUNCTION clerk.exposed_api() IS

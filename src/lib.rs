@@ -3,6 +3,7 @@
 //! This file is an index: the modules, what happens when the library is loaded, and the order of the SQL that
 //! `CREATE EXTENSION` runs. Pure rules about tokens and claims live in the crate `clerk-core`, without Postgres.
 
+mod as_role;
 mod backend_local;
 mod call;
 mod catalog;

@@ -88,7 +88,7 @@ fn in_every_order() {
         client.run(&format!(
             "SELECT clerk.configure_mirror(deleted_users => '{mode}')"
         ));
-        for seed in 0..20 {
+        for seed in 0..8 {
             let (_, mut events) = history(seed);
             let mut dice = Dice::new(seed);
             if seed % 4 != 0 {
@@ -96,15 +96,12 @@ fn in_every_order() {
             } else {
                 events.reverse();
             }
-            let mut saw_marker = false;
             for (at, event) in events.iter().enumerate() {
                 scene.deliver(&mut client, event);
                 if at % 16 == 0 {
-                    saw_marker |= !places_with_marker(&mut client).is_empty();
                     client.run("SELECT clerk.maintain()");
                 }
             }
-            let _ = saw_marker;
             assert_erased(&mut client, &format!("{mode}, seed {seed}"));
         }
     }

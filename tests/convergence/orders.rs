@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::expected::Queries;
 use crate::scene::{Dice, Scene, now_seconds};
 
-const CASES: u64 = 200;
+const CASES: u64 = 300;
 const ORDERS: usize = 3;
 const SESSIONS: u64 = 2;
 

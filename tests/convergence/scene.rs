@@ -22,12 +22,12 @@ impl<'c> Scene<'c> {
         let mut owner = db.superuser();
         owner
             .execute(
-                "INSERT INTO clerk.instances (issuer, environment, instance_id, mirror) VALUES ('https://clerk.sim.test', 'production', 'ins_sim', $1)",
+                "SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '', instance_id => 'ins_sim', mirror => $1)",
                 &[&clerk_sim::Resource::ALL.map(|resource| resource.as_str()).to_vec()],
             )
             .expect("the instance can be configured");
         owner
-            .execute("INSERT INTO clerk.secrets (kind, fingerprint, issuer, secret) VALUES ('webhook_signing', 'x', 'https://clerk.sim.test', $1)", &[&text])
+            .execute("SELECT clerk.add_webhook_signing_secret($1)", &[&text])
             .expect("the secret can be added");
         Self {
             db,

@@ -9,14 +9,25 @@ use postgres::Client;
 use crate::bearer::{assert_user, token_of};
 
 /// What only the owner and roles given `clerk.grant_admin()` may call.
-const ADMINISTRATION: [&str; 7] = [
+const ADMINISTRATION: [&str; 18] = [
+    "clerk.add_webhook_signing_secret('x')",
     "clerk.configure()",
+    "clerk.configure_mirror()",
+    "clerk.drop_event_handler(0)",
+    "clerk.drop_webhook_signing_secret('x')",
     "clerk.import_jwks('https://clerk.sim.test', '{}')",
     "clerk.inspect_jwt('x')",
+    "clerk.maintain()",
+    "clerk.on_event('*', 'now')",
+    "clerk.prune_webhook_events()",
     "clerk.refresh_jwks()",
     "clerk.remove_instance('https://clerk.sim.test')",
+    "clerk.replay_event('x')",
+    "clerk.retry_failed()",
     "clerk.set_identity_source('auto')",
     "clerk.verify_jwt('x')",
+    "clerk.verify_webhook('{}', '{}')",
+    "clerk.webhook_signing_secrets()",
 ];
 /// What only the owner may call.
 const OWNERSHIP: [&str; 3] = [
@@ -24,7 +35,16 @@ const OWNERSHIP: [&str; 3] = [
     "clerk.grant_admin('anon')",
     "clerk.revoke_admin('anon')",
 ];
-const TABLES: [&str; 4] = ["instances", "jwks", "jwks_fetches", "settings"];
+const TABLES: [&str; 8] = [
+    "event_handlers",
+    "handler_runs",
+    "instances",
+    "jwks",
+    "jwks_fetches",
+    "settings",
+    "webhook_events",
+    "webhook_rejections",
+];
 
 /// A new role; roles are shared by all databases of the server.
 fn new_role(db: &TestDb, name: &str) -> Client {

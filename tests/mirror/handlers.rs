@@ -98,8 +98,10 @@ impl<'c> Scene<'c> {
         report["handlers"].clone()
     }
 
-    /// Makes every queued call due.
+    /// Makes every queued call due, once no worker is there that would make it at once.
+    #[track_caller]
     fn make_due(&mut self) {
+        self.wait_until_idle();
         self.owner
             .run("UPDATE clerk.handler_runs SET next_attempt_at = clock_timestamp()");
     }
@@ -134,6 +136,13 @@ impl<'c> Scene<'c> {
         let worker = "SELECT min(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND backend_type = 'clerk_sync worker'";
         self.owner.value(worker)
+    }
+
+    /// Waits until every queued call was tried.
+    #[track_caller]
+    fn wait_until_tried(&mut self) {
+        let untried = "SELECT count(*) FROM clerk.handler_runs WHERE attempts = 0";
+        wait_until("every call was tried", || self.owner.value::<i64>(untried) == 0);
     }
 
     #[track_caller]

@@ -5,4 +5,7 @@ mod pooled;
 mod scene;
 
 mod postgrest;
+mod restored;
+mod secrets;
+mod settings;
 mod visibility;

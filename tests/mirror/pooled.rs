@@ -33,6 +33,14 @@ pub struct Answer {
     pub body: Value,
 }
 
+impl Answer {
+    /// HTTP status, and what the body says of it: status and reason.
+    pub fn verdict(&self) -> (u16, &str, &str) {
+        let text = |name: &str| self.body[name].as_str().unwrap_or_default();
+        (self.status, text("status"), text("reason"))
+    }
+}
+
 impl Pooled {
     pub fn new(mut session: Client) -> Self {
         let settings = session.prepare(SETTINGS).expect("the settings can be prepared");

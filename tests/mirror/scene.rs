@@ -64,8 +64,7 @@ impl Scene {
 pub fn set_up(owner: &mut Client, secret: &Secret) {
     owner
         .execute(
-            "INSERT INTO clerk.instances (issuer, environment, instance_id, keep_private_metadata)
-             VALUES ($1, 'production', $2, true)",
+            "SELECT clerk.configure(issuer => $1, jwks_url => '', instance_id => $2, keep_private_metadata => true)",
             &[&ISSUER, &INSTANCE],
         )
         .expect("the instance can be configured");
@@ -90,8 +89,8 @@ impl Secret {
     pub fn add(&self, owner: &mut Client) {
         owner
             .execute(
-                "INSERT INTO clerk.secrets (kind, fingerprint, issuer, secret) VALUES ('webhook_signing', 'test', $1, $2)",
-                &[&ISSUER, &self.text],
+                "SELECT clerk.add_webhook_signing_secret($1, $2)",
+                &[&self.text, &ISSUER],
             )
             .expect("the secret can be added");
     }
@@ -121,6 +120,16 @@ pub fn event(event_type: &str, at_ms: i64, data: Value) -> Value {
         "type": event_type, "object": "event", "timestamp": at_ms, "instance_id": INSTANCE, "data": data,
         "event_attributes": {"http_request": {"client_ip": "198.51.100.1", "user_agent": "curl/8"}},
     })
+}
+
+/// A person's first event, as text.
+pub fn user_created(id: &str) -> String {
+    event(
+        "user.created",
+        1_750_000_000_000,
+        json!({"id": id, "object": "user", "first_name": "Ada", "created_at": 1_750_000_000_000_i64, "updated_at": 1_750_000_000_000_i64}),
+    )
+    .to_string()
 }
 
 /// Seconds since 1970.

@@ -5,7 +5,8 @@ use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 
 use super::function::Function;
-use super::role::{self, AsRole};
+use super::role;
+use crate::as_role::AsRole;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::mirror::prepared::Prepared;
@@ -54,7 +55,7 @@ fn on_event(call: &Call) -> Option<pg_sys::Datum> {
         registered_by.as_str().into_datum(),
         include_repairs.into_datum(),
     ];
-    let _owner = AsRole::enter_owner();
+    let _owner = AsRole::enter(role::owner());
     // What is there already is not written again: a write empties every backend's cache.
     let known = FIND.query(&row, |row| row.get::<i64>(1)).pop().flatten();
     let id = known.or_else(|| REGISTER.query(&row, |row| row.get::<i64>(1)).pop().flatten());
@@ -99,7 +100,7 @@ fn drop_event_handler(call: &Call) -> Option<pg_sys::Datum> {
     // SAFETY: the argument is declared as bigint and is not NULL.
     let id = unsafe { i64::from_datum(call.argument(0)?, false) }?;
     let registered_by = {
-        let _owner = AsRole::enter_owner();
+        let _owner = AsRole::enter(role::owner());
         let names = REGISTERED_BY.query(&[id.into_datum()], |row| row.get::<String>(1).unwrap_or_default());
         names.into_iter().next()
     };
@@ -118,7 +119,7 @@ fn drop_event_handler(call: &Call) -> Option<pg_sys::Datum> {
         )
         .raise();
     }
-    let _owner = AsRole::enter_owner();
+    let _owner = AsRole::enter(role::owner());
     DROP.run(&[id.into_datum()]);
     DROP_RUNS.run(&[id.into_datum()]);
     // The function returns void, whose value is nothing.

@@ -1,4 +1,4 @@
-//! Doing something as another role.
+//! Whom handlers run as.
 
 use std::ffi::{CStr, CString};
 
@@ -9,43 +9,8 @@ use pgrx::prelude::*;
 use crate::catalog;
 use crate::error::Fault;
 
-/// Until this is dropped the current role is another one, in a security-restricted operation: it cannot change back, leave
-/// anything behind in the session, or put off triggers until somebody else is the current role.
-pub struct AsRole {
-    role: pg_sys::Oid,
-    context: i32,
-}
-
-impl AsRole {
-    pub fn enter(role: pg_sys::Oid) -> Self {
-        let mut former = Self {
-            role: pg_sys::InvalidOid,
-            context: 0,
-        };
-        let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-        // SAFETY: two functions that read and set variables of the backend.
-        unsafe {
-            pg_sys::GetUserIdAndSecContext(&mut former.role, &mut former.context);
-            pg_sys::SetUserIdAndSecContext(role, former.context | restricted as i32);
-        }
-        former
-    }
-
-    /// Becomes the owner of the tables of handlers.
-    pub fn enter_owner() -> Self {
-        Self::enter(owner())
-    }
-}
-
-impl Drop for AsRole {
-    fn drop(&mut self) {
-        // SAFETY: what was read when it was entered.
-        unsafe { pg_sys::SetUserIdAndSecContext(self.role, self.context) };
-    }
-}
-
 /// The owner of the tables of handlers, who could write whatever they say.
-fn owner() -> pg_sys::Oid {
+pub fn owner() -> pg_sys::Oid {
     catalog::table_owner(c"event_handlers")
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::deadline;
 use super::function::Function;
-use super::role::{self, AsRole};
+use super::role;
+use crate::as_role::AsRole;
 use crate::clock;
 use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};

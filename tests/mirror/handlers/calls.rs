@@ -161,7 +161,7 @@ fn a_payload_that_is_gone_leaves_type_time_and_id() {
         "data": { "object": "user", "id": "user_ada", "deleted": true },
     });
     scene.deliver("msg_1", event);
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     scene.maintain();
     let is_gone = "SELECT payload IS NULL FROM clerk.webhook_events";
     assert!(scene.owner.value::<bool>(is_gone));

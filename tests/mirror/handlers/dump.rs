@@ -10,10 +10,11 @@ fn a_restored_database_makes_the_calls_that_were_queued() {
     let mut scene = Scene::on(&cluster);
     let id = scene.handle("user.*", "note", "RAISE 'not in the old database'");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     scene.owner.run(
         "UPDATE clerk.handler_runs SET next_attempt_at = 'infinity';
-         INSERT INTO clerk.handler_runs (handler_id, event) VALUES (1, '{\"repair\": true, \"svix_id\": \"none\"}')",
+         INSERT INTO clerk.handler_runs (handler_id, event, next_attempt_at)
+         VALUES (1, '{\"repair\": true, \"svix_id\": \"none\"}', 'infinity')",
     );
     let state = "SELECT concat_ws(E'\\n',
         (SELECT string_agg(h::text, E'\\n' ORDER BY id) FROM clerk.event_handlers AS h),

@@ -23,14 +23,14 @@ fn state(scene: &mut Scene) -> (i32, String, f64) {
 fn a_failing_handler_is_retried_alone() {
     let mut scene = Scene::new();
     scene.handle("user.*", "works", "NULL");
-    let id = scene.handle("user.*", "raises", "RAISE 'out of order' USING ERRCODE = 'P0042'");
+    let id = scene.handle("user.*", "raises", "RAISE 'out of order' USING ERRCODE = '22012'");
     scene.handle("user.*", "works_too", "NULL");
     assert_eq!(
         scene.deliver("msg_1", user_event("user.created", "user_ada", 1)),
         "applied"
     );
     scene.wait_for_calls(2);
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     // What the failing one wrote is gone, the others' is not.
     assert_eq!(
         scene.calls(),
@@ -43,7 +43,7 @@ fn a_failing_handler_is_retried_alone() {
         id
     );
     let (attempts, error, seconds) = state(&mut scene);
-    assert_eq!((attempts, error.as_str()), (1, "P0042: out of order"));
+    assert_eq!((attempts, error.as_str()), (1, "22012: out of order"));
     // 5 s ± 20 %, and a little of it has passed.
     assert!((0.0..=6.0).contains(&seconds), "{seconds}");
     assert_eq!(scene.maintain(), succeeded(0));
@@ -81,7 +81,7 @@ fn the_wait_grows_to_an_hour() {
         .owner
         .run("INSERT INTO clerk.settings (max_attempts) VALUES (1000)");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     scene
         .owner
         .run("UPDATE clerk.handler_runs SET attempts = 500, next_attempt_at = clock_timestamp()");
@@ -99,7 +99,7 @@ fn after_too_many_attempts_it_is_quarantined_until_replayed() {
         .run("INSERT INTO clerk.settings (max_attempts) VALUES (2)");
     scene.handle("*", "raises", "RAISE 'still no'");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     scene.make_due();
     assert_eq!(
         scene.maintain(),
@@ -152,7 +152,7 @@ fn a_handler_that_takes_too_long_has_failed() {
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
     scene.wait_for_calls(1);
     assert_eq!(scene.calls(), [("works".to_owned(), "msg_1".to_owned())]);
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     let failures = "SELECT count(*) FROM clerk.handler_runs WHERE attempts = 1
          AND last_error = '57000: the handler took longer than clerk.handler_timeout allows, 300 ms'";
     assert_eq!((scene.queued(), scene.owner.value::<i64>(failures)), (3, 3));
@@ -202,7 +202,7 @@ fn an_event_that_somebody_deleted_is_a_failure() {
     let mut scene = Scene::new();
     scene.handle("*", "note", "RAISE 'not yet'");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     scene.owner.run("DELETE FROM clerk.webhook_events");
     scene.make_due();
     assert_eq!(scene.maintain(), failed(1));

@@ -37,7 +37,7 @@ fn a_handler_runs_as_the_role_that_registered_it_and_stays_so() {
     scene.handle("*", "works", "NULL");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
     scene.wait_for_calls(1);
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     let errors = errors(&mut scene);
     assert_eq!(errors.len(), attempts.len());
     for (error, (name, _)) in errors.iter().zip(attempts) {
@@ -281,7 +281,7 @@ fn a_handler_puts_nothing_off_until_somebody_else_is_the_role() {
     );
     scene.handle("*", "note", "NULL");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     assert_eq!(scene.owner.value::<i64>("SELECT count(*) FROM app.plants"), 0);
     assert!(errors(&mut scene)[0].starts_with("42501"));
     scene.make_due();

@@ -47,7 +47,7 @@ fn a_pattern_is_a_type_a_kind_or_everything() {
 fn a_handler_is_a_function_of_one_jsonb() {
     let mut scene = Scene::new();
     scene.registrant.run(
-        "CREATE FUNCTION app.none() RETURNS void LANGUAGE sql AS '';
+        "CREATE FUNCTION app.of_nothing() RETURNS void LANGUAGE sql AS '';
          CREATE FUNCTION app.of_text(event text) RETURNS void LANGUAGE sql AS '';
          CREATE FUNCTION app.of_json(event json) RETURNS void LANGUAGE sql AS '';
          CREATE FUNCTION app.of_more(event jsonb, more int DEFAULT 1) RETURNS void LANGUAGE sql AS '';
@@ -56,7 +56,7 @@ fn a_handler_is_a_function_of_one_jsonb() {
          CREATE AGGREGATE app.aggregate(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb)",
     );
     for function in [
-        "none",
+        "of_nothing",
         "of_text",
         "of_json",
         "of_more",
@@ -201,7 +201,7 @@ fn who_registered_a_handler_drops_it_and_its_queued_calls() {
     let mine = scene.handle("*", "mine", "RAISE 'not today'");
     let kept = scene.handle("*", "kept", "RAISE 'not today'");
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     assert_eq!(scene.queued(), 2);
 
     let other = format!("other_{}", scene.db.name());

@@ -45,7 +45,7 @@ fn a_dropped_functions_name_is_no_way_in() {
     scene.registrant.run("DROP FUNCTION common.note");
     stranger.run(NOTE);
     scene.deliver("msg_2", user_event("user.updated", "user_ada", 2));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     let error: String = scene.owner.value("SELECT last_error FROM clerk.handler_runs");
     assert!(
         error.starts_with("42501: function common.note(jsonb) belongs to"),
@@ -77,6 +77,6 @@ fn what_stands_in_the_table_is_a_name_and_no_sql() {
         ));
     }
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    scene.wait_until_idle();
+    scene.wait_until_tried();
     assert_eq!((scene.queued(), scene.calls().len()), (5, 0));
 }

@@ -9,10 +9,15 @@ SELECT call, fault.code, fault.message
 FROM unnest(ARRAY[
     'SELECT clerk.configure()', $$SELECT clerk.import_jwks('i', '{}')$$, $$SELECT clerk.inspect_jwt('t')$$, 'SELECT clerk.refresh_jwks()',
     $$SELECT clerk.remove_instance('i')$$, $$SELECT clerk.set_identity_source('s')$$, $$SELECT clerk.verify_jwt('t')$$,
+    'SELECT clerk.configure_mirror()', $$SELECT clerk.add_webhook_signing_secret('s')$$, $$SELECT clerk.drop_webhook_signing_secret('f')$$,
+    'SELECT clerk.webhook_signing_secrets()', $$SELECT clerk.verify_webhook('{}', '{}')$$, $$SELECT clerk.replay_event('e')$$,
+    'SELECT clerk.retry_failed()', 'SELECT clerk.prune_webhook_events()', 'SELECT clerk.maintain()',
     $$SELECT clerk.grant_admin('anon')$$, $$SELECT clerk.revoke_admin('anon')$$, $$SELECT clerk.change_admin('anon', true)$$,
     'SELECT FROM clerk.instances', 'SELECT FROM clerk.jwks', 'SELECT FROM clerk.jwks_fetches', 'SELECT FROM clerk.settings',
+    'SELECT FROM clerk.webhook_events', 'SELECT FROM clerk.webhook_rejections', 'SELECT FROM clerk.secrets', 'SELECT FROM clerk.secret_uses',
+    'SELECT FROM clerk.users',
     'DELETE FROM clerk.instances', $$UPDATE clerk.jwks SET n = ''$$, $$INSERT INTO clerk.settings VALUES (true, 'claims')$$,
-    'TRUNCATE clerk.jwks_fetches', 'CREATE TABLE clerk.mine ()',
+    'DELETE FROM clerk.secrets', 'TRUNCATE clerk.jwks_fetches', 'CREATE TABLE clerk.mine ()',
     'CREATE FUNCTION clerk.mine() RETURNS trigger LANGUAGE c AS $f$clerk_sync$f$, $f$clerk_trust_changed$f$',
     'CREATE TRIGGER mine AFTER INSERT ON clerk.jwks EXECUTE FUNCTION clerk.trust_changed()'
 ]) WITH ORDINALITY AS calls (call, number), test.fault(call) AS fault

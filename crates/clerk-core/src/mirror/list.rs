@@ -1,6 +1,7 @@
 //! Events that are handed over by an administrator rather than delivered.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::value::RawValue;
 
 use super::raw::RawObject;
 use super::scan::elements;
@@ -14,11 +15,12 @@ pub fn content_id(event: &str) -> String {
 
 /// The instance that an event names.
 pub fn instance_of(event: &str) -> Option<String> {
-    RawObject::inside(event)?.id("instance_id")
+    RawObject::parse(event).ok()??.id("instance_id")
 }
 
 /// The elements of an array of events, or of objects `{"svix_id": …, "event": {…}}`; None if it is something else.
 pub fn list_events(events: &str) -> Option<Vec<(Option<String>, &str)>> {
+    serde_json::from_str::<&RawValue>(events).ok()?;
     elements(events)?.into_iter().map(listed).collect()
 }
 

@@ -232,7 +232,10 @@ pub(super) fn latest_version(resource: Resource, object: &RawObject) -> i64 {
             Treatment::Drop | Treatment::Ids | Treatment::ListWithout(_) => return LOWEST,
         };
         let inner = inner.into_iter().filter_map(RawObject::inside);
-        inner.map(|inner| latest_version(other, &inner)).max().unwrap_or(LOWEST)
+        inner
+            .map(|inner| latest_version(other, &inner))
+            .max()
+            .unwrap_or(LOWEST)
     });
     inside.max().map_or(own, |inside| own.max(inside))
 }

@@ -156,7 +156,9 @@ fn keep_last(members: &mut Vec<(Cow<'_, str>, &str)>) {
     let name_of = |at: usize| (members[at].0.len(), &*members[at].0);
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_unstable_by(|&a, &b| name_of(a).cmp(&name_of(b)).then(a.cmp(&b)));
-    let repeated = order.windows(2).filter(|pair| name_of(pair[0]) == name_of(pair[1]));
+    let repeated = order
+        .windows(2)
+        .filter(|pair| name_of(pair[0]) == name_of(pair[1]));
     let repeated: Vec<usize> = repeated.map(|pair| pair[0]).collect();
     if repeated.is_empty() {
         return;

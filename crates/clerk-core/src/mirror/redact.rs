@@ -135,7 +135,11 @@ impl Writer {
 pub(super) fn push_string(json: &mut String, text: &str) {
     let is_plain = |byte: &u8| (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
     // Without a way out of the loop it is done many bytes at once.
-    if text.as_bytes().iter().fold(true, |all, byte| all & is_plain(byte)) {
+    if text
+        .as_bytes()
+        .iter()
+        .fold(true, |all, byte| all & is_plain(byte))
+    {
         json.push('"');
         json.push_str(text);
         json.push('"');
@@ -243,7 +247,11 @@ fn ids(json: &str) -> String {
 
 /// An e-mail or a text message as the ledger may keep it.
 pub(super) fn message(message: &RawObject, policy: &Policy) -> String {
-    unknown_object(&message.without(|name| !MESSAGE_FIELDS.contains(&name)), policy, 0)
+    unknown_object(
+        &message.without(|name| !MESSAGE_FIELDS.contains(&name)),
+        policy,
+        0,
+    )
 }
 
 /// An object of a type that we do not know, as the ledger may keep it: what is dangerous in any object that we know may lie

@@ -138,7 +138,10 @@ mod unit {
 
     #[test]
     fn an_array_falls_into_its_elements() {
-        assert_eq!(elements(" [1, [2,3] ,\"4,5\",{\"a\":[6]}\n]").unwrap(), ["1", "[2,3]", "\"4,5\"", "{\"a\":[6]}"]);
+        assert_eq!(
+            elements(" [1, [2,3] ,\"4,5\",{\"a\":[6]}\n]").unwrap(),
+            ["1", "[2,3]", "\"4,5\"", "{\"a\":[6]}"]
+        );
         assert_eq!(elements("[]").unwrap(), [""; 0]);
         assert_eq!(elements("{}"), None);
     }
@@ -148,7 +151,12 @@ mod unit {
         for mark in [b'"', b'\\'] {
             for length in 0..40 {
                 // Neighbours of both in ASCII, and bytes with the high bit.
-                let mut bytes: Vec<u8> = b"!#[]\xa2\xdc\x00\x01".iter().copied().cycle().take(length).collect();
+                let mut bytes: Vec<u8> = b"!#[]\xa2\xdc\x00\x01"
+                    .iter()
+                    .copied()
+                    .cycle()
+                    .take(length)
+                    .collect();
                 assert_eq!(next_quote_or_backslash(&bytes, 0), length);
                 for at in 0..length {
                     let before = std::mem::replace(&mut bytes[at], mark);
@@ -162,7 +170,10 @@ mod unit {
 
     #[test]
     fn what_is_not_json_gives_no_panic() {
-        for text in ["", "{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{,}", "{]", "[", "[é", "{\"\\", "[\"\\", "{:", "[}"] {
+        for text in [
+            "", "{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{,}", "{]", "[", "[é", "{\"\\",
+            "[\"\\", "{:", "[}",
+        ] {
             let _ = (split(text), elements(text));
         }
     }

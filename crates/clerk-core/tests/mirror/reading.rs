@@ -31,7 +31,12 @@ pub fn micros(milliseconds: i64) -> i64 {
 pub fn observe_with(body: &Json, policy: &Policy) -> Vec<Observation> {
     let body = body.to_string();
     let event = Event::parse(&body, 0).expect("an envelope");
-    assert_eq!(event.ignored(policy, &["ins_1"], micros(AT)), None, "{}", event.event_type);
+    assert_eq!(
+        event.ignored(policy, &["ins_1"], micros(AT)),
+        None,
+        "{}",
+        event.event_type
+    );
     event.observations(policy)
 }
 

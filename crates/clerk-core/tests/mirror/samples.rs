@@ -58,8 +58,18 @@ pub fn phone_number(id: &str, number: &str, status: &str) -> Value {
     }))
 }
 
-pub fn user(id: &str) -> Value {
+fn external_account() -> Value {
     dated(json!({
+        "object": "external_account", "id": "eac_1", "provider": "oauth_google", "identification_id": "idn_9",
+        "provider_user_id": "113", "approved_scopes": "email profile", "email_address": "ada@example.com",
+        "email_address_verified": true, "first_name": "Ada", "last_name": "Lovelace", "image_url": "",
+        "username": null, "phone_number": null, "public_metadata": {}, "label": null,
+        "verification": verification("verified"),
+    }))
+}
+
+pub fn user(id: &str) -> Value {
+    let user = dated(json!({
         "id": id, "object": "user", "external_id": "ext-7", "primary_email_address_id": "idn_2",
         "primary_phone_number_id": "idn_4", "primary_web3_wallet_id": null, "username": "ada", "first_name": "Ada",
         "last_name": "Lovelace", "locale": "en-GB", "profile_image_url": "https://img.example.com/old.png",
@@ -73,22 +83,19 @@ pub fn user(id: &str) -> Value {
             phone_number("idn_3", "+15555550103", "verified"),
             phone_number("idn_4", "+15555550104", "unverified"),
         ],
+    }));
+    let rest = json!({
         "web3_wallets": [], "passkeys": [], "password_enabled": true, "two_factor_enabled": false,
         "totp_enabled": false, "backup_code_enabled": false, "mfa_enabled_at": null, "mfa_disabled_at": null,
         "password_last_updated_at": CREATED, "saml_accounts": [], "enterprise_accounts": [],
-        "external_accounts": [dated(json!({
-            "object": "external_account", "id": "eac_1", "provider": "oauth_google", "identification_id": "idn_9",
-            "provider_user_id": "113", "approved_scopes": "email profile", "email_address": "ada@example.com",
-            "email_address_verified": true, "first_name": "Ada", "last_name": "Lovelace", "image_url": "",
-            "username": null, "phone_number": null, "public_metadata": {}, "label": null,
-            "verification": verification("verified"),
-        }))],
+        "external_accounts": [external_account()],
         "last_sign_in_at": UPDATED, "banned": false, "locked": true, "deprovisioned": false,
         "lockout_expires_in_seconds": 3600, "verification_attempts_remaining": 0, "delete_self_enabled": true,
         "create_organization_enabled": true, "create_organizations_limit": null,
         "last_active_at": 1_744_243_200_000_i64, "legal_accepted_at": null, "bypass_client_trust": false,
         "scim": {"directory_id": "dir_1", "directory_enabled": true, "external_id": "scim-7"},
-    }))
+    });
+    with(user, rest)
 }
 
 pub fn organization(id: &str) -> Value {

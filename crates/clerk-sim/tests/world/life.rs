@@ -246,3 +246,43 @@ fn a_truth_survives_its_journey_as_json() {
     assert!(json.starts_with(r#"{"users":{"user_"#));
     assert_eq!(serde_json::from_str::<clerk_sim::Truth>(&json).unwrap(), truth);
 }
+
+/// What is there is what was not deleted, and neither was whom it belongs to.
+#[test]
+fn nothing_outlives_its_person_or_organization() {
+    let mut silent = BTreeMap::new();
+    for seed in 0..60 {
+        let mut world = World::new(hostile(seed));
+        world.run(200);
+        let truth = world.truth();
+        let exists = |resource, id: &Value| truth.fact(resource, id.as_str().unwrap()).unwrap().exists;
+        for resource in Resource::ALL {
+            for (id, fact) in truth.of(resource) {
+                let object = &fact.object;
+                let owners_exist = match resource {
+                    Resource::OrganizationMemberships => {
+                        exists(Resource::Users, &object["public_user_data"]["user_id"])
+                            && exists(Resource::Organizations, &object["organization"]["id"])
+                    }
+                    Resource::Sessions => exists(Resource::Users, &object["user_id"]),
+                    Resource::OrganizationInvitations | Resource::OrganizationDomains => {
+                        exists(Resource::Organizations, &object["organization_id"])
+                    }
+                    _ => true,
+                };
+                assert_eq!(
+                    fact.exists,
+                    fact.deleted_at_ms.is_none() && owners_exist,
+                    "{resource} {id}"
+                );
+                if fact.deleted_at_ms.is_none() && !owners_exist {
+                    *silent.entry(resource).or_insert(0) += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        silent.len() == 4 && silent.values().all(|times| *times > 10),
+        "{silent:?}"
+    );
+}

@@ -1,0 +1,98 @@
+//! Objects as the Backend API lists them, and placeholders from session tokens.
+
+use clerk_core::mirror::Resource::{OrganizationMemberships, Users};
+use clerk_core::mirror::{LOWEST, ObjectsError, Policy, observe_objects, placeholder_membership};
+use serde_json::{Value, json};
+
+use crate::reading::{columns, data, every_resource, live, micros, observe, rows};
+use crate::samples::{AT, UPDATED, event, membership, user, without};
+
+fn listed(
+    resource: clerk_core::mirror::Resource,
+    objects: &Value,
+) -> Result<Vec<clerk_core::mirror::Observation>, ObjectsError> {
+    observe_objects(
+        resource,
+        &objects.to_string(),
+        micros(AT),
+        Some("ins_1"),
+        &every_resource(),
+    )
+}
+
+#[test]
+fn a_listed_object_says_what_an_event_would() {
+    let told = listed(Users, &json!([user("user_1"), user("user_2")])).unwrap();
+    assert_eq!(rows(&told), [(Users, "user_1"), (Users, "user_2")]);
+    assert_eq!(told[0], observe(&event("user.updated", user("user_1")))[0]);
+
+    let told = listed(
+        OrganizationMemberships,
+        &json!([membership("orgmem_1", "org_1", "user_1")]),
+    )
+    .unwrap();
+    let event = observe(&event(
+        "organizationMembership.updated",
+        membership("orgmem_1", "org_1", "user_1"),
+    ));
+    assert_eq!(told, event);
+}
+
+#[test]
+fn the_time_of_the_answer_orders_what_has_no_version() {
+    let told = listed(Users, &json!([without(user("user_1"), "updated_at")])).unwrap();
+    assert_eq!(live(&told[0]).updated_at, micros(AT));
+    let told = listed(Users, &json!([user("user_1")])).unwrap();
+    assert_eq!(live(&told[0]).updated_at, micros(UPDATED));
+    assert_eq!(told[0].last_seen_at, micros(AT));
+}
+
+#[test]
+fn only_mirrored_resources_are_told_of() {
+    let policy = Policy {
+        mirror: vec![OrganizationMemberships],
+        ..Policy::default()
+    };
+    let objects = json!([membership("orgmem_1", "org_1", "user_1")]).to_string();
+    let told = observe_objects(OrganizationMemberships, &objects, 0, None, &policy).unwrap();
+    assert_eq!(rows(&told), [(OrganizationMemberships, "orgmem_1")]);
+}
+
+#[test]
+fn what_is_no_list_of_objects_is_refused() {
+    let refused = |objects: &str| observe_objects(Users, objects, 0, None, &Policy::default()).unwrap_err();
+    assert!(matches!(refused("[{]"), ObjectsError::NotJson(_)));
+    assert!(matches!(refused(""), ObjectsError::NotJson(_)));
+    assert_eq!(refused("{\"data\":[]}"), ObjectsError::NotAnArray);
+    assert_eq!(
+        refused("[{\"id\":\"user_1\"}, {\"id\":null}]"),
+        ObjectsError::NoId(1)
+    );
+    assert_eq!(refused("[7]"), ObjectsError::NoId(0));
+    assert_eq!(
+        observe_objects(Users, " [ ] ", 0, None, &Policy::default()),
+        Ok(Vec::new())
+    );
+}
+
+#[test]
+fn a_membership_in_a_token_is_a_placeholder_that_names_both_sides() {
+    let told = placeholder_membership("user_1", "org_1", Some("ins_1".to_owned()));
+    assert!(told.is_placeholder());
+    assert_eq!(told.resource, OrganizationMemberships);
+    assert_eq!(
+        live(&told).updated_at,
+        LOWEST,
+        "anything that Clerk says is newer"
+    );
+    assert_eq!(told.last_seen_at, LOWEST);
+    assert_eq!(data(&told), json!({}));
+    let columns = columns(&told);
+    assert_eq!(
+        (&columns["user_id"], &columns["organization_id"]),
+        (&json!("user_1"), &json!("org_1"))
+    );
+    assert_eq!(columns["role"], Value::Null);
+    let other = placeholder_membership("user_1", "org_2", None);
+    assert_ne!(told.id, other.id);
+}
