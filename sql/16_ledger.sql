@@ -96,6 +96,7 @@ COMMENT ON COLUMN clerk.event_handlers.registered_by IS 'Role that registered it
 COMMENT ON COLUMN clerk.event_handlers.include_repairs IS 'Whether it is also called for changes that no webhook told of.';
 COMMENT ON COLUMN clerk.event_handlers.created_at IS 'When it was registered.';
 SELECT pg_catalog.pg_extension_config_dump('clerk.event_handlers', '');
+COMMENT ON SEQUENCE clerk.event_handlers_id_seq IS 'Numbers of handlers.';
 SELECT pg_catalog.pg_extension_config_dump('clerk.event_handlers_id_seq', '');
 
 CREATE TABLE clerk.handler_runs (
@@ -122,6 +123,7 @@ COMMENT ON COLUMN clerk.handler_runs.quarantined_at IS 'When the call was given 
 COMMENT ON COLUMN clerk.handler_runs.last_error IS 'Why the last attempt failed: SQLSTATE and message.';
 COMMENT ON COLUMN clerk.handler_runs.created_at IS 'When the event came.';
 SELECT pg_catalog.pg_extension_config_dump('clerk.handler_runs', '');
+COMMENT ON SEQUENCE clerk.handler_runs_id_seq IS 'Numbers of calls.';
 SELECT pg_catalog.pg_extension_config_dump('clerk.handler_runs_id_seq', '');
 
 SELECT pg_catalog.pg_extension_config_dump('clerk.webhook_events', '');

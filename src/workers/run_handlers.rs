@@ -26,6 +26,8 @@ const NAME: &CStr = c"clerk_sync: run handlers";
 const LINGER: Duration = Duration::from_secs(1);
 /// How often it looks meanwhile.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a worker may take to begin.
+const STARTING: Duration = Duration::from_millis(100);
 /// How long `maintain` waits.
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -103,10 +105,23 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     let argument = AT_COMMIT.with(Option::take);
     if let Some(argument) = argument.filter(|_| event == XACT_EVENT_COMMIT) {
         // Who has the lock looks once more after giving it back, so it finds what could be seen before.
-        if !lock().is_taken() {
+        if !lock().is_taken() && !started_just_now() {
             one_shot::start_unattended(FUNCTION, NAME, &argument);
         }
     }
+}
+
+/// Whether this backend has started a worker that may not have got to the lock yet. If it never will, because it cannot even
+/// connect, a stream of deliveries must not start one each.
+fn started_just_now() -> bool {
+    static LAST_START: BackendLocal<Option<Instant>> = BackendLocal::new(None);
+    LAST_START.with(|last| {
+        let is_recent = last.is_some_and(|at| at.elapsed() < STARTING);
+        if !is_recent {
+            *last = Some(Instant::now());
+        }
+        is_recent
+    })
 }
 
 /// Has a worker make the calls that are due. None if it has not ended in time.

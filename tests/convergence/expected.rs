@@ -254,8 +254,15 @@ fn stored(resource: Resource, object: &Value) -> Value {
         let id_and_key = |permission: &Value| json!({ "id": permission["id"], "key": permission["key"] });
         members.insert("permissions".to_owned(), list.iter().map(id_and_key).collect());
     }
-    for phone in members.get_mut("phone_numbers").and_then(Value::as_array_mut).into_iter().flatten() {
-        phone.as_object_mut().map(|members| members.remove("backup_codes"));
+    for phone in members
+        .get_mut("phone_numbers")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        phone
+            .as_object_mut()
+            .map(|members| members.remove("backup_codes"));
     }
     fit(Value::Object(members))
 }

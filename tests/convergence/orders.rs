@@ -32,20 +32,28 @@ const SABOTAGE: &str = "
 
 #[test]
 fn any_order_ends_in_the_truth() {
-    let scene = Scene::on(Cluster::shared());
-    scene.db.superuser().run(SABOTAGE);
     thread::scope(|scope| {
         for session in 0..SESSIONS {
-            let scene = &scene;
             scope.spawn(move || {
+                let scene = Scene::on(Cluster::shared());
                 let mut client = scene.db.superuser();
+                client.run(SABOTAGE);
                 let statements = Statements::prepare(&mut client);
                 for case in (session..CASES).step_by(SESSIONS as usize) {
-                    Case::of(case).check(scene, &mut client, &statements);
+                    Case::of(case).check(&scene, &mut client, &statements);
+                    // What was rolled back still takes up space, and every comparison reads all of it.
+                    if case % (16 * SESSIONS) == session {
+                        client.run(&truncate());
+                    }
                 }
             });
         }
     });
+}
+
+fn truncate() -> String {
+    let tables = Resource::ALL.map(|resource| format!("clerk.{resource}"));
+    format!("TRUNCATE clerk.webhook_events, {}", tables.join(", "))
 }
 
 /// A history and what the API showed in the middle of it.

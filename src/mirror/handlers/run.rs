@@ -1,5 +1,7 @@
 //! Makes the calls that are due.
 
+use std::ffi::CString;
+
 use clerk_core::mirror::fit_json;
 use clerk_core::quote;
 use pgrx::PgSqlErrorCode;
@@ -65,6 +67,10 @@ static DUE: Prepared = Prepared::new(
 );
 
 fn due() -> Option<Run> {
+    // The extension may have been dropped while the worker lingers.
+    if !is_installed() {
+        return None;
+    }
     let read = |row: &Row| Run {
         id: row.get(1).unwrap_or_default(),
         handler_id: row.get(2).unwrap_or_default(),
@@ -73,6 +79,14 @@ fn due() -> Option<Run> {
         event: row.get(5),
     };
     DUE.query(&[], read).pop()
+}
+
+fn is_installed() -> bool {
+    // SAFETY: two look-ups of names that need not exist.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"clerk".as_ptr(), true);
+        pg_sys::get_relname_relid(c"handler_runs".as_ptr(), schema) != pg_sys::InvalidOid
+    }
 }
 
 /// Whether there is a call to make that nobody is making.
@@ -102,6 +116,7 @@ pub fn run_next() -> Option<Outcome> {
     let result = handler.map_or(Ok(()), |(function, registered_by)| {
         attempt(|| call(&run, &function, &registered_by)).map_err(|error| (function, error))
     });
+    show(None);
     Some(match result {
         Ok(()) => {
             DONE.run(&[run.id.into_datum()]);
@@ -118,7 +133,20 @@ fn call(run: &Run, function: &str, registered_by: &str) {
     let _settings = Settings::of_handlers();
     let _role = AsRole::enter(role);
     let function = Function::named(function).unwrap_or_else(|fault| fault.raise());
+    let event_name = run.svix_id.as_deref().unwrap_or("of a repair");
+    show(Some(&format!("{}(jsonb), event {event_name}", function.name())));
     deadline::within(settings::handler_timeout(), || function.call(&event, &members));
+}
+
+/// Shows in `pg_stat_activity` which handler the worker is calling, if one.
+fn show(activity: Option<&str>) {
+    let text = activity.map(|text| CString::new(text).unwrap_or_default());
+    let (state, text) = match &text {
+        Some(text) => (pg_sys::BackendState::STATE_RUNNING, text.as_ptr()),
+        None => (pg_sys::BackendState::STATE_IDLE, std::ptr::null()),
+    };
+    // SAFETY: the text is copied.
+    unsafe { pg_sys::pgstat_report_activity(state, text) };
 }
 
 /// Settings that hold while a handler runs. Dropping it also undoes what the handler has set.

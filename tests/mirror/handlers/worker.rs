@@ -187,7 +187,10 @@ fn it_is_in_nobodys_way() {
     let mut scene = Scene::new();
     scene.handle("*", "sleeps", HELD);
     scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
-    wait_for_worker(&mut scene);
+    let worker = wait_for_worker(&mut scene);
+    let activity = "SELECT query FROM pg_stat_activity WHERE pid = $1";
+    let activity: String = scene.owner.value_of(activity, &[&worker]);
+    assert_eq!(activity, "app.sleeps(jsonb), event msg_1");
     // Another database can be dropped, and so can this one by force.
     let mut elsewhere = scene.db.cluster().superuser();
     let name = scene.db.name().to_owned();
@@ -214,6 +217,19 @@ fn a_lingering_worker_does_not_stop_a_database_from_being_dropped() {
     let name = scene.db.name().to_owned();
     drop(scene);
     cluster.superuser().run(&format!("DROP DATABASE {name}"));
+}
+
+#[test]
+fn the_extension_can_be_dropped_under_it() {
+    let cluster = Cluster::start(&[]);
+    let mut scene = Scene::on(&cluster);
+    scene.handle("*", "note", "NULL");
+    scene.deliver("msg_1", user_event("user.created", "user_ada", 1));
+    scene.wait_for_calls(1);
+    scene.owner.run("DROP EXTENSION clerk_sync");
+    scene.wait_until_idle();
+    let log = cluster.log();
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 #[test]

@@ -104,7 +104,7 @@ SELECT format('%s has no comment', c.oid::regclass) FROM pg_class AS c
 WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind <> 'i' AND coalesce(obj_description(c.oid, 'pg_class'), '') = '';
 SELECT format('%s.%s has no comment', c.oid::regclass, a.attname)
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind <> 'i' AND coalesce(col_description(c.oid, a.attnum), '') = '';
+WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind NOT IN ('i', 'S') AND coalesce(col_description(c.oid, a.attnum), '') = '';
 -- Who runs as the owner brings no search path along.
 SELECT format('%s has no search path of its own', p.oid::regprocedure) FROM pg_proc AS p
 WHERE p.pronamespace = 'clerk'::regnamespace AND p.prosecdef

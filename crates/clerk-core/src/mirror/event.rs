@@ -123,7 +123,7 @@ impl<'a> Event<'a> {
             .map_err(|_| Ignored::NotJson)?
             .ok_or(Ignored::NotAnObject)?;
         let data = envelope.object("data");
-        let timestamp = envelope.get("timestamp");
+        let timestamp = envelope.number("timestamp");
         Ok(Self {
             event_type: envelope.id("type").unwrap_or_default(),
             subject_id: data.as_ref().and_then(|data| data.id("id")),

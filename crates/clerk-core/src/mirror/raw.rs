@@ -83,8 +83,15 @@ impl<'a> RawObject<'a> {
         (!text.is_empty() && text.len() <= MAX_ID_BYTES).then(|| text.into_owned())
     }
 
+    /// A number as text. One that is stored as a string is none.
+    pub(crate) fn number(&self, name: &str) -> Option<&'a str> {
+        let value = self.get(name)?;
+        let is_number = value.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+        (is_number && matches!(fit(value), Cow::Borrowed(_))).then_some(value)
+    }
+
     pub(crate) fn micros(&self, name: &str) -> Option<i64> {
-        time::micros(self.get(name)?)
+        time::micros(self.number(name)?)
     }
 
     pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
@@ -110,7 +117,7 @@ impl<'a> RawObject<'a> {
     }
 
     pub(crate) fn integer_value(&self, name: &str) -> Value {
-        Value::Integer(self.get(name).and_then(integer))
+        Value::Integer(self.number(name).and_then(integer))
     }
 
     /// A column of type jsonb.

@@ -7,15 +7,17 @@ use serde_json::Value;
 
 use crate::samples;
 
-/// A number, also one that jsonb cannot hold.
-fn number() -> impl Strategy<Value = String> {
+/// A number; an odd one is turned into a string before jsonb gets it.
+fn number(odd: bool) -> impl Strategy<Value = String> {
+    let odd_weight = if odd { 1 } else { 0 };
+    let ordinary = vec!["-0", "0.5", "1e300", "-1E-300", "1744276393626.75", "9007199254740993", "1e2", "2E+3"];
+    let odd = vec!["1e401", "-1e400000", "1E+99999999999999999999", "2e-4000"];
     prop_oneof![
         4 => any::<i32>().prop_map(|number| number.to_string()),
         2 => (0_i64..4_000_000_000_000).prop_map(|number| number.to_string()),
-        1 => any::<f32>().prop_filter("JSON has no NaN", |number| number.is_finite()).prop_map(|number| format!("{number:e}")),
-        1 => select(vec!["-0", "0.5", "1e300", "-1E-300", "1744276393626.75", "9007199254740993", "1e2", "2E+3"]).prop_map(str::to_owned),
-        2 => select(vec!["1e401", "-1e400000", "1E+99999999999999999999", "2e-4000"]).prop_map(str::to_owned),
-        1 => (380_usize..420).prop_map(|digits| "7".repeat(digits)).prop_filter("a double holds 309 digits", |n| n.len() > 400),
+        1 => select(ordinary).prop_map(str::to_owned),
+        odd_weight => select(odd).prop_map(str::to_owned),
+        odd_weight => (401_usize..420).prop_map(|digits| "7".repeat(digits)),
     ]
 }
 
@@ -93,10 +95,9 @@ fn name(odd: bool) -> impl Strategy<Value = String> {
 }
 
 fn tree(odd: bool) -> impl Strategy<Value = String> {
-    let odd_number = number().prop_filter("ordinary", move |number| odd || crate::fit::is_fit(number));
     let leaf = prop_oneof![
         1 => select(vec!["null", "true", "false"]).prop_map(str::to_owned),
-        2 => odd_number,
+        2 => number(odd),
         4 => characters(odd).prop_map(|characters| format!("\"{characters}\"")),
     ];
     leaf.prop_recursive(4, 40, 6, move |inner| {
