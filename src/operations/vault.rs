@@ -21,14 +21,10 @@ pub fn find(name: &str) -> Result<String, Fault> {
          WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
     let read = || {
         Spi::connect(|client| {
-            let rows = client.select(select, Some(1), &[name.into()])?;
-            let found = !rows.is_empty();
-            Ok::<_, pgrx::spi::Error>(
-                found
-                    .then(|| rows.first().get_one::<String>())
-                    .transpose()?
-                    .flatten(),
-            )
+            client
+                .select(select, Some(1), &[name.into()])?
+                .first()
+                .get_one::<String>()
         })
     };
     match attempt(read) {
@@ -58,7 +54,7 @@ fn refuse_strange_view() -> Result<(), Fault> {
     }
     Err(Fault::new(
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-        "vault.decrypted_secrets is not used, because it belongs neither to a superuser nor to the owner of clerk_sync",
+        "vault.decrypted_secrets is not used, because it or its schema belongs to neither a superuser nor the owner of clerk_sync",
         "Drop it and install Supabase Vault as a superuser, or pass the secret itself (whsec_…).",
     ))
 }

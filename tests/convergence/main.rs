@@ -2,8 +2,10 @@
 
 mod concurrency;
 mod crash;
+mod dumped;
 mod erasure;
 mod expected;
 mod held_up;
 mod orders;
 mod scene;
+mod strange;

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub struct Scene<'c> {
     pub db: TestDb<'c>,
     secret: SigningSecret,
+    secret_text: String,
 }
 
 impl<'c> Scene<'c> {
@@ -26,13 +27,28 @@ impl<'c> Scene<'c> {
                 &[&clerk_sim::Resource::ALL.map(|resource| resource.as_str()).to_vec()],
             )
             .expect("the instance can be configured");
-        owner
-            .execute("SELECT clerk.add_webhook_signing_secret($1)", &[&text])
-            .expect("the secret can be added");
-        Self {
+        let scene = Self {
             db,
             secret: SigningSecret::parse(&text).expect("a new secret is one"),
-        }
+            secret_text: text,
+        };
+        scene.add_secret(&mut owner);
+        scene
+    }
+
+    /// Makes a database know the signing secret.
+    pub fn add_secret(&self, owner: &mut Client) {
+        owner
+            .execute(
+                "SELECT clerk.add_webhook_signing_secret($1)",
+                &[&self.secret_text],
+            )
+            .expect("the secret can be added");
+    }
+
+    /// Whether a text gives the secret away.
+    pub fn secret_is_in(&self, text: &str) -> bool {
+        text.contains(self.secret_text.trim_start_matches("whsec_"))
     }
 
     /// Headers and body of a delivery signed now, as PostgREST passes them.

@@ -169,7 +169,8 @@ fn see_others(
             Some(Treatment::EmbeddedList(list)) => {
                 let inner = elements(json).unwrap_or_default();
                 for inner in inner.into_iter().filter_map(RawObject::inside) {
-                    see_listed(list, &inherit(list, inner, object), sighting, observations);
+                    let inner = inherit(list, inner, (resource, object));
+                    see_listed(list, &inner, sighting, observations);
                 }
             }
         }
@@ -178,21 +179,34 @@ fn see_others(
 }
 
 /// Fills in what the object around says.
-fn inherit<'a>(list: Embedded, inner: RawObject<'a>, around: &RawObject<'a>) -> RawObject<'a> {
+fn inherit<'a>(
+    list: Embedded,
+    inner: RawObject<'a>,
+    (resource, around): (Resource, &RawObject<'a>),
+) -> RawObject<'a> {
     let mut inner = inner;
     for inherited in list.inherited {
-        let value = around
-            .get(inherited.from)
-            .filter(|_| inner.get(inherited.unless).is_none());
-        if let Some(value) = value {
+        let is_needed = !says(list.resource, &inner, inherited.unless) && says(resource, around, inherited.from);
+        if let Some(value) = around.get(inherited.from).filter(|_| is_needed) {
             inner = inner.with(inherited.name, value);
         }
     }
     inner
 }
 
+/// Whether the object has the member, in a form of which something is stored.
+fn says(resource: Resource, object: &RawObject, name: &str) -> bool {
+    match redact::treatment(resource, name) {
+        None => object.get(name).is_some(),
+        Some(_) => object.object(name).is_some(),
+    }
+}
+
 fn see_listed(list: Embedded, object: &RawObject, sighting: Sighting, observations: &mut Vec<Observation>) {
-    if list.needed.is_none_or(|needed| object.get(needed).is_some()) {
+    let is_version = list
+        .needed
+        .is_none_or(|needed| says(list.resource, object, needed));
+    if is_version {
         see_embedded(list.resource, object, sighting, observations);
     } else {
         see_id(list.resource, object, sighting, observations);

@@ -57,7 +57,7 @@ fn what_is_no_json_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn whatever_json_comes_jsonb_takes_it(json in json()) {

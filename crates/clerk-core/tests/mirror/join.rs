@@ -129,7 +129,7 @@ fn histories() -> impl Strategy<Value = Vec<Observation>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn a_reduced_history_has_the_same_outcome(history in histories(), cut in any::<prop::sample::Index>()) {

@@ -102,7 +102,7 @@ fn assert_columns_follow_from_data(observation: &Observation) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn no_text_causes_a_panic(text in prop_oneof![any::<String>(), "[\\[\\]{}\":,0-9eé\\\\u a-z]{0,40}"], policy in policies()) {

@@ -29,10 +29,7 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
 
 fn read(role: &RawObject) -> Vec<Value> {
     let permissions = role.list("permissions");
-    let key = |permission: &str| {
-        let permission = RawObject::inside(permission)?;
-        Some(permission.text("key")?.into_owned())
-    };
+    let key = |permission: &str| RawObject::inside(permission)?.id("key");
     vec![
         role.text_value("key"),
         role.text_value("name"),
