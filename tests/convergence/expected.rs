@@ -227,7 +227,10 @@ fn stored(resource: Resource, object: &Value) -> Value {
             | Resource::OrganizationMemberships
             | Resource::OrganizationInvitations
     );
-    members.retain(|name, _| !dropped.contains(&name.as_str()) && !(has_side && name == "private_metadata"));
+    members.retain(|name, _| {
+        let is_side = has_side && name == "private_metadata";
+        !(dropped.contains(&name.as_str()) || is_side)
+    });
     let others: &[&str] = match resource {
         Resource::OrganizationMemberships => &["organization", "public_user_data"],
         Resource::OrganizationInvitations => &["public_inviter_data", "public_organization_data"],

@@ -38,6 +38,8 @@ static IS_ANY_DUE: Prepared = Prepared::new(
 /// The part of `maintain`: has a worker make the calls that are due, and waits for it a while. The worker goes on by itself
 /// after that. Calls of events that the running transaction stores are made after its end.
 pub fn run_due() -> Value {
+    // SAFETY: raises, or does nothing. On a standby the worker would not even start.
+    unsafe { pg_sys::PreventCommandDuringRecovery(c"maintain()".as_ptr()) };
     let is_any_due = IS_ANY_DUE.query(&[], |row| row.get::<bool>(1)) == [Some(true)];
     if !is_any_due {
         return Round::default().to_json();
@@ -67,10 +69,6 @@ static DUE: Prepared = Prepared::new(
 );
 
 fn due() -> Option<Run> {
-    // The extension may have been dropped while the worker lingers.
-    if !is_installed() {
-        return None;
-    }
     let read = |row: &Row| Run {
         id: row.get(1).unwrap_or_default(),
         handler_id: row.get(2).unwrap_or_default(),
@@ -79,14 +77,6 @@ fn due() -> Option<Run> {
         event: row.get(5),
     };
     DUE.query(&[], read).pop()
-}
-
-fn is_installed() -> bool {
-    // SAFETY: two look-ups of names that need not exist.
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"clerk".as_ptr(), true);
-        pg_sys::get_relname_relid(c"handler_runs".as_ptr(), schema) != pg_sys::InvalidOid
-    }
 }
 
 /// Whether there is a call to make that nobody is making.
