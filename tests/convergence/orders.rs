@@ -54,7 +54,9 @@ fn any_order_ends_in_the_truth() {
 
 fn cases() -> u64 {
     let wanted = std::env::var("CLERK_SYNC_CASES").ok();
-    wanted.map_or(CASES, |wanted| wanted.parse().expect("CLERK_SYNC_CASES is a number"))
+    wanted.map_or(CASES, |wanted| {
+        wanted.parse().expect("CLERK_SYNC_CASES is a number")
+    })
 }
 
 fn truncate() -> String {

@@ -43,7 +43,10 @@ impl Edge {
         let deno = deno();
         let output = Command::new(&deno).arg("--version").output();
         let version = String::from_utf8(output.expect("Deno runs").stdout).expect("a version is text");
-        let version = version.split_whitespace().nth(1).expect("it says deno, and which");
+        let version = version
+            .split_whitespace()
+            .nth(1)
+            .expect("it says deno, and which");
         let mut child = Command::new(&deno)
             .args(["run", "--allow-net", "--allow-env", "edge_function.ts"])
             .current_dir(HOME)
@@ -88,7 +91,9 @@ impl Edge {
         let backends = client
             .query("SELECT pid FROM pg_stat_activity WHERE usename = 'edge'", &[])
             .expect("statistics can be read");
-        let backends = backends.into_iter().map(|row| row.get::<_, i32>(0).unsigned_abs());
+        let backends = backends
+            .into_iter()
+            .map(|row| row.get::<_, i32>(0).unsigned_abs());
         backends.chain([self.child.id()]).map(cpu::used).sum()
     }
 }

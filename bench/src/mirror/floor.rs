@@ -130,7 +130,10 @@ impl Session {
                 self.execute(&commit, &[]);
             }
             Way::Statement => {
-                let both = own.insert_both.clone().expect("every table but the ledger has it");
+                let both = own
+                    .insert_both
+                    .clone()
+                    .expect("every table but the ledger has it");
                 self.execute(&both, &[rows.ledger.as_slice(), &rows.own].concat());
             }
         }
@@ -149,7 +152,9 @@ fn table_of(event: &Event) -> &'static str {
 }
 
 fn insert(table: &str, columns: &[String], before: usize) -> String {
-    let values: Vec<String> = (1..=columns.len()).map(|at| format!("${}", before + at)).collect();
+    let values: Vec<String> = (1..=columns.len())
+        .map(|at| format!("${}", before + at))
+        .collect();
     let (columns, values) = (columns.join(", "), values.join(", "));
     format!("INSERT INTO floor.{table} ({columns}) VALUES ({values})")
 }

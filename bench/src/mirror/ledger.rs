@@ -22,7 +22,10 @@ pub fn measure(server: &Server, page: &mut Page) {
     let (mut in_few, mut in_many) = (few.connect(), many.connect());
     fill(&mut in_many, MANY);
     let size: String = in_many
-        .query_one("SELECT pg_size_pretty(pg_total_relation_size('clerk.webhook_events'))", &[])
+        .query_one(
+            "SELECT pg_size_pretty(pg_total_relation_size('clerk.webhook_events'))",
+            &[],
+        )
         .expect("a table has a size")
         .get(0);
     for settle in ["VACUUM (ANALYZE) clerk.webhook_events", "CHECKPOINT"] {
@@ -34,7 +37,9 @@ pub fn measure(server: &Server, page: &mut Page) {
     let per_round = WARM_UP + EVENTS;
     let mut stream = few.stream(400, ROUNDS * per_round, |event_type| event_type == "user.created");
     for _ in 0..ROUNDS {
-        in_few.batch_execute("TRUNCATE clerk.webhook_events").expect("it can be emptied");
+        in_few
+            .batch_execute("TRUNCATE clerk.webhook_events")
+            .expect("it can be emptied");
         fill(&mut in_few, FEW);
         let (warm_up, batch) = (stream.take(WARM_UP), stream.take(EVENTS));
         for (receiver, samples) in receivers.iter_mut().zip(&mut samples) {

@@ -60,11 +60,16 @@ impl Receiver {
 
     /// As PostgREST does with a prepared statement.
     pub fn receive(&mut self, delivery: &Delivery) {
-        let (body, headers) = (Raw::text(&delivery.event.body), Raw::jsonb(&delivery.headers.to_json()));
+        let (body, headers) = (
+            Raw::text(&delivery.event.body),
+            Raw::jsonb(&delivery.headers.to_json()),
+        );
         let row = self.client.query_one(&self.statement, &[&body, &headers]);
         let answer: Raw = row.expect("it raises nothing").get(0);
         // Another connection may have brought something newer.
-        let is_stored = [r#""status": "applied""#, r#""status": "stale""#].iter().any(|status| answer.contains(status));
+        let is_stored = [r#""status": "applied""#, r#""status": "stale""#]
+            .iter()
+            .any(|status| answer.contains(status));
         assert!(is_stored, "{} was not applied", delivery.event.svix_id);
     }
 
@@ -77,7 +82,9 @@ impl Receiver {
 }
 
 fn backend(client: &mut Client) -> u32 {
-    let row = client.query_one("SELECT pg_backend_pid()", &[]).expect("it is connected");
+    let row = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .expect("it is connected");
     row.get::<_, i32>(0).unsigned_abs()
 }
 
@@ -111,7 +118,10 @@ impl<'s> Field<'s> {
         let mut floors: Vec<_> = (0..most).map(|_| floor::Session::new(site.connect())).collect();
         Self {
             receivers: (0..most).map(|_| Receiver::new(site.connect())).collect(),
-            floor_pids: floors.iter_mut().map(|floor| backend(&mut floor.client)).collect(),
+            floor_pids: floors
+                .iter_mut()
+                .map(|floor| backend(&mut floor.client))
+                .collect(),
             floors,
             reader: floor::Session::new(site.connect()),
             edge,
@@ -219,7 +229,10 @@ fn kinds(site: &Site, field: &mut Field, page: &mut Page) {
             samples[0].push(field.receive(1, &batch));
             samples[1].push(field.insert(1, &batch, Way::Transaction));
             samples[2].push(field.insert(1, &batch, Way::Statement));
-            *bytes += batch.iter().map(|delivery| delivery.event.body.len()).sum::<usize>();
+            *bytes += batch
+                .iter()
+                .map(|delivery| delivery.event.body.len())
+                .sum::<usize>();
         }
     }
 
@@ -231,31 +244,41 @@ fn kinds(site: &Site, field: &mut Field, page: &mut Page) {
          `LIKE … INCLUDING ALL`; as `BEGIN; INSERT; INSERT; COMMIT`, four round trips, and as one statement (`WITH`), one. CPU is \
          what the server's process used, ratios are of CPU. Medians of {ROUNDS} rounds of {EVENTS} events."
     ));
-    let rows = KINDS.iter().zip(&samples).zip(&bytes).flat_map(|((kind, samples), bytes)| {
-        let [receive, floor, single] = [0, 1, 2].map(|case| Cost::median(&samples[case]));
-        let against = |cost: Cost| {
+    let rows = KINDS
+        .iter()
+        .zip(&samples)
+        .zip(&bytes)
+        .flat_map(|((kind, samples), bytes)| {
+            let [receive, floor, single] = [0, 1, 2].map(|case| Cost::median(&samples[case]));
+            let against = |cost: Cost| {
+                [
+                    format!("{:.0}", microseconds(cost.wall)),
+                    format!("{:.0}", microseconds(cost.cpu)),
+                    times(ratio(cost.cpu, floor.cpu)),
+                ]
+            };
+            let size = bytes / (ROUNDS * EVENTS);
             [
-                format!("{:.0}", microseconds(cost.wall)),
-                format!("{:.0}", microseconds(cost.cpu)),
-                times(ratio(cost.cpu, floor.cpu)),
+                (format!("{}, {size} bytes: `receive_webhook`", kind.what), receive),
+                ("two inserts in a transaction".to_owned(), floor),
+                ("two inserts in one statement".to_owned(), single),
             ]
-        };
-        let size = bytes / (ROUNDS * EVENTS);
-        [
-            (format!("{}, {size} bytes: `receive_webhook`", kind.what), receive),
-            ("two inserts in a transaction".to_owned(), floor),
-            ("two inserts in one statement".to_owned(), single),
-        ]
-        .map(|(what, cost)| {
-            let [wall, cpu, ratio] = against(cost);
-            [what, wall, cpu, ratio]
-        })
-    });
+            .map(|(what, cost)| {
+                let [wall, cpu, ratio] = against(cost);
+                [what, wall, cpu, ratio]
+            })
+        });
     page.table(["", "µs", "µs of CPU", "ratio"], rows);
 
     for (what, samples) in [
-        ("`receive_webhook` of a new user against the bare two inserts, CPU", &samples[0]),
-        ("`receive_webhook` of a changed user against the bare two inserts, CPU", &samples[1]),
+        (
+            "`receive_webhook` of a new user against the bare two inserts, CPU",
+            &samples[0],
+        ),
+        (
+            "`receive_webhook` of a changed user against the bare two inserts, CPU",
+            &samples[1],
+        ),
     ] {
         let [receive, floor] = [0, 1].map(|case| Cost::median(&samples[case]));
         page.goal(Goal::at_most(what, ratio(receive.cpu, floor.cpu), 1.6, "×"));
@@ -286,16 +309,29 @@ fn streams(site: &Site, field: &mut Field, page: &mut Page) {
          tables without further indexes and without a ledger. CPU is what all of the server used per event: its processes of \
          Postgres, and Deno. Medians of {STREAM_ROUNDS} rounds of {STREAM_EVENTS} events, CPU at one connection."
     ));
-    let rows = ["`receive_webhook`", "two inserts in a transaction", "Edge Function in Deno"]
-        .into_iter()
-        .enumerate()
-        .map(|(case, what)| {
-            let medians = [0, 1, 2].map(|at| Cost::median(&samples[at][case]));
-            let [one, two, eight] = medians.map(|cost| format!("{:.0}", 1.0 / cost.wall.as_secs_f64()));
-            let cpu = format!("{:.0}", microseconds(medians[0].cpu));
-            [what.to_owned(), one, two, eight, cpu]
-        });
-    page.table(["events per second, connections:", "1", "2", "8", "µs of CPU per event"], rows);
+    let rows = [
+        "`receive_webhook`",
+        "two inserts in a transaction",
+        "Edge Function in Deno",
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(case, what)| {
+        let medians = [0, 1, 2].map(|at| Cost::median(&samples[at][case]));
+        let [one, two, eight] = medians.map(|cost| format!("{:.0}", 1.0 / cost.wall.as_secs_f64()));
+        let cpu = format!("{:.0}", microseconds(medians[0].cpu));
+        [what.to_owned(), one, two, eight, cpu]
+    });
+    page.table(
+        [
+            "events per second, connections:",
+            "1",
+            "2",
+            "8",
+            "µs of CPU per event",
+        ],
+        rows,
+    );
 
     let [receive, edge] = [0, 2].map(|case| Cost::median(&samples[0][case]));
     page.goal(Goal::at_least(

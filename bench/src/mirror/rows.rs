@@ -35,14 +35,10 @@ impl Copied {
             .expect("rows can be copied")
             .read_to_end(&mut rows)
             .expect("they are sent");
-        Self {
-            table,
-            columns,
-            rows,
-        }
+        Self { table, columns, rows }
     }
 
-    fn into_floor(&self, client: &mut Client) {
+    fn write_floor(&self, client: &mut Client) {
         let query = format!("COPY floor.{} ({}) FROM STDIN", self.table, self.columns);
         let mut writer = client.copy_in(&query).expect("the columns are the same");
         writer.write_all(&self.rows).expect("the server takes them");
@@ -55,8 +51,12 @@ pub fn measure(server: &Server, page: &mut Page) {
     let site = Site::prepare(server, "bulk");
     let (mut client, mut copier) = (site.connect(), site.connect());
     floor::prepare(&mut client);
-    let apply = client.prepare("SELECT clerk.apply_events($1)").expect("the extension is there");
-    let mut stream = site.stream(300, (ROUNDS + 1) * BATCH, |event_type| event_type == "user.created");
+    let apply = client
+        .prepare("SELECT clerk.apply_events($1)")
+        .expect("the extension is there");
+    let mut stream = site.stream(300, (ROUNDS + 1) * BATCH, |event_type| {
+        event_type == "user.created"
+    });
 
     let mut samples = [const { Vec::new() }; 3];
     // The first round fills caches.
@@ -64,17 +64,27 @@ pub fn measure(server: &Server, page: &mut Page) {
         let batch = stream.take(BATCH);
         let events = Raw::jsonb(&array_of(batch.iter().map(|delivery| &delivery.event)));
         let applied = time(|| {
-            let answer: Raw = client.query_one(&apply, &[&events]).expect("events can be applied").get(0);
+            let answer: Raw = client
+                .query_one(&apply, &[&events])
+                .expect("events can be applied")
+                .get(0);
             assert!(answer.contains(&format!(r#""applied": {BATCH}"#)), "{answer:?}");
         });
         let ids: Vec<String> = batch.iter().map(user_id).collect();
-        let svix_ids: Vec<String> = batch.iter().map(|delivery| delivery.event.svix_id.clone()).collect();
+        let svix_ids: Vec<String> = batch
+            .iter()
+            .map(|delivery| delivery.event.svix_id.clone())
+            .collect();
         let users = Copied::out(&mut copier, "users", "id", &ids);
         let ledger = Copied::out(&mut copier, "webhook_events", "svix_id", &svix_ids);
-        let copied_users = time(|| users.into_floor(&mut copier));
-        let copied_ledger = time(|| ledger.into_floor(&mut copier));
+        let copied_users = time(|| users.write_floor(&mut copier));
+        let copied_ledger = time(|| ledger.write_floor(&mut copier));
         if round > 0 {
-            for (samples, sample) in samples.iter_mut().zip([applied, copied_users, copied_users + copied_ledger]) {
+            for (samples, sample) in
+                samples
+                    .iter_mut()
+                    .zip([applied, copied_users, copied_users + copied_ledger])
+            {
                 samples.push(sample);
             }
         }
@@ -84,7 +94,10 @@ pub fn measure(server: &Server, page: &mut Page) {
 
 fn user_id(delivery: &Delivery) -> String {
     let envelope = delivery.event.envelope();
-    envelope["data"]["id"].as_str().expect("a user has an id").to_owned()
+    envelope["data"]["id"]
+        .as_str()
+        .expect("a user has an id")
+        .to_owned()
 }
 
 fn report(page: &mut Page, medians: [Duration; 3]) {

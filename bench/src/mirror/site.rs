@@ -33,15 +33,17 @@ impl<'s> Site<'s> {
             secret: secret.to_owned(),
         };
         let mut client = site.connect();
-        client.batch_execute("CREATE EXTENSION clerk_sync").expect("it is installed");
+        client
+            .batch_execute("CREATE EXTENSION clerk_sync")
+            .expect("it is installed");
         client
             .execute(
-                "SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '')",
-                &[],
+                "SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '', instance_id => $1)",
+                &[&INSTANCE],
             )
             .expect("the instance can be configured");
         client
-            .execute("INSERT INTO clerk.secrets (kind, fingerprint, issuer, secret) VALUES ('webhook_signing', 'x', 'https://clerk.sim.test', $1)", &[&site.secret])
+            .execute("SELECT clerk.add_webhook_signing_secret($1)", &[&site.secret])
             .expect("the secret is one");
         site
     }

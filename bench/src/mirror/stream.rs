@@ -23,7 +23,13 @@ pub struct Stream {
 
 impl Stream {
     /// A population in which so many people sign up before anything else happens. `is_wanted` judges the event's type.
-    pub fn new(seed: u64, people: usize, instance_id: &str, secret: &str, is_wanted: fn(&str) -> bool) -> Self {
+    pub fn new(
+        seed: u64,
+        people: usize,
+        instance_id: &str,
+        secret: &str,
+        is_wanted: fn(&str) -> bool,
+    ) -> Self {
         let world = World::new(WorldOptions {
             seed,
             users: people..=2 * people,
@@ -59,7 +65,9 @@ impl Stream {
                 }
             }
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("it is after 1970");
         let now = i64::try_from(now.as_secs()).expect("it is before the year 292277026596");
         let sign = |event: Event| Delivery {
             headers: self.secret.sign(&event.svix_id, now, &event.body),

@@ -160,7 +160,11 @@ fn see_others(
         }
         match redact::treatment(resource, name) {
             None | Some(Treatment::Drop | Treatment::ListWithout(_)) => {}
-            Some(Treatment::Ids) => refer(RawObject::inside(json), sighting, observations),
+            Some(Treatment::Ids) => {
+                if let Some(inner) = RawObject::inside(json) {
+                    refer(&inner, sighting, observations);
+                }
+            }
             Some(Treatment::Embedded(other)) => {
                 if let Some(inner) = RawObject::inside(json) {
                     see_embedded(other, &inner, sighting, observations);
@@ -175,7 +179,7 @@ fn see_others(
             }
         }
     }
-    refer(Some(object.clone()), sighting, observations);
+    refer(object, sighting, observations);
 }
 
 /// Fills in what the object around says.
@@ -186,7 +190,8 @@ fn inherit<'a>(
 ) -> RawObject<'a> {
     let mut inner = inner;
     for inherited in list.inherited {
-        let is_needed = !says(list.resource, &inner, inherited.unless) && says(resource, around, inherited.from);
+        let is_needed =
+            !says(list.resource, &inner, inherited.unless) && says(resource, around, inherited.from);
         if let Some(value) = around.get(inherited.from).filter(|_| is_needed) {
             inner = inner.with(inherited.name, value);
         }
@@ -255,8 +260,7 @@ pub(super) fn latest_version(resource: Resource, object: &RawObject) -> i64 {
 }
 
 /// Adds placeholders of the person and the organization that an object names.
-fn refer(object: Option<RawObject>, sighting: Sighting, observations: &mut Vec<Observation>) {
-    let Some(object) = object else { return };
+fn refer(object: &RawObject, sighting: Sighting, observations: &mut Vec<Observation>) {
     for (name, resource) in [
         ("user_id", Resource::Users),
         ("organization_id", Resource::Organizations),

@@ -336,11 +336,27 @@ fn deep_nesting() {
         let deep = format!("{}{}{}", "[{\"a\":".repeat(depth / 2), 1, "}]".repeat(depth / 2));
         let test = move || {
             for (event_type, object, is_kept) in [
-                ("user.created", with(user("user_1"), json!({"unsafe_metadata": "DEEP"})), true),
-                ("user.created", with(user("user_1"), json!({"email_addresses": "DEEP"})), true),
-                ("user.created", with(user("user_1"), json!({"phone_numbers": "DEEP"})), true),
+                (
+                    "user.created",
+                    with(user("user_1"), json!({"unsafe_metadata": "DEEP"})),
+                    true,
+                ),
+                (
+                    "user.created",
+                    with(user("user_1"), json!({"email_addresses": "DEEP"})),
+                    true,
+                ),
+                (
+                    "user.created",
+                    with(user("user_1"), json!({"phone_numbers": "DEEP"})),
+                    true,
+                ),
                 ("session.created", with(session(), json!({"user": "DEEP"})), false),
-                ("thing.created", with(user("user_1"), json!({"web3_wallets": "DEEP"})), false),
+                (
+                    "thing.created",
+                    with(user("user_1"), json!({"web3_wallets": "DEEP"})),
+                    false,
+                ),
             ] {
                 let body = event(event_type, object).to_string().replace("\"DEEP\"", &deep);
                 let event = Event::parse(&body, 0).unwrap();
@@ -351,7 +367,10 @@ fn deep_nesting() {
                 assert!(Event::parse(&payload, 0).is_ok());
                 if event_type == "user.created" {
                     let observations = event.observations(&policy);
-                    assert!(observations[0].live.as_ref().unwrap().data.contains(&deep), "{depth}");
+                    assert!(
+                        observations[0].live.as_ref().unwrap().data.contains(&deep),
+                        "{depth}"
+                    );
                 }
                 event.skeleton();
             }

@@ -17,3 +17,4 @@ mod random;
 mod reading;
 mod redaction;
 mod samples;
+mod strangers;

@@ -10,7 +10,16 @@ use crate::samples;
 /// A number; an odd one is turned into a string before jsonb gets it.
 fn number(odd: bool) -> impl Strategy<Value = String> {
     let odd_weight = if odd { 1 } else { 0 };
-    let ordinary = vec!["-0", "0.5", "1e300", "-1E-300", "1744276393626.75", "9007199254740993", "1e2", "2E+3"];
+    let ordinary = vec![
+        "-0",
+        "0.5",
+        "1e300",
+        "-1E-300",
+        "1744276393626.75",
+        "9007199254740993",
+        "1e2",
+        "2E+3",
+    ];
     let odd = vec!["1e401", "-1e400000", "1E+99999999999999999999", "2e-4000"];
     prop_oneof![
         4 => any::<i32>().prop_map(|number| number.to_string()),
