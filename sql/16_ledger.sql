@@ -19,8 +19,13 @@ CREATE TABLE clerk.webhook_events (
 );
 CREATE INDEX webhook_events_due ON clerk.webhook_events (next_attempt_at) WHERE state OPERATOR(pg_catalog.=) 'failed';
 CREATE INDEX webhook_events_user ON clerk.webhook_events (user_id) WHERE user_id IS NOT NULL AND erased_at IS NULL;
--- Rows come in the order of their times, so this index stays small and costs next to nothing.
+CREATE INDEX webhook_events_invitation ON clerk.webhook_events (subject_id)
+    WHERE event_type OPERATOR(pg_catalog.~~) 'organizationInvitation.%' AND erased_at IS NULL;
+-- Both for pruning. Rows come in the order of their times: the first stays tiny, the second is appended to, and holds only what
+-- is still to be pruned.
 CREATE INDEX webhook_events_received ON clerk.webhook_events USING brin (received_at);
+CREATE INDEX webhook_events_payload ON clerk.webhook_events (received_at)
+    WHERE payload IS NOT NULL AND state OPERATOR(pg_catalog.<>) ALL (ARRAY['failed', 'quarantined']);
 COMMENT ON TABLE clerk.webhook_events IS 'The ledger: every webhook delivery and every event given to clerk.apply_event(), once per svix id, and what became of it.';
 COMMENT ON COLUMN clerk.webhook_events.svix_id IS 'Id of the delivery, the same for every attempt of Clerk''s to deliver it; for apply_event() without one, sha256: and a hash of the event.';
 COMMENT ON COLUMN clerk.webhook_events.event_type IS 'Type, as user.created; empty if the event has none.';
@@ -111,6 +116,7 @@ CREATE TABLE clerk.handler_runs (
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     CHECK (pg_catalog.num_nonnulls(svix_id, event) OPERATOR(pg_catalog.=) 1)
 );
+CREATE INDEX handler_runs_event ON clerk.handler_runs (svix_id);
 CREATE INDEX handler_runs_due ON clerk.handler_runs (next_attempt_at, id) WHERE quarantined_at IS NULL;
 COMMENT ON TABLE clerk.handler_runs IS 'Calls of handlers that are still to be made. A call that succeeded leaves no row.';
 COMMENT ON COLUMN clerk.handler_runs.id IS 'Number of the call; calls are made in this order when they are due.';

@@ -53,7 +53,7 @@ CREATE FUNCTION clerk.grant_admin(grantee regrole) RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS 'SELECT clerk.change_admin(grantee, true)';
 COMMENT ON FUNCTION clerk.grant_admin(regrole) IS
-    'Lets a role configure instances and the mirror, bring keys and signing secrets, verify and inspect, keep the mirror going, register handlers, and read the tables behind that; no secret, and no mirrored row. Such a role decides whom the database believes. Does nothing for NULL. Callable by the owner.';
+    'Lets a role configure instances and the mirror, bring keys and signing secrets, verify and inspect, keep the mirror going, register handlers, and read the tables behind that, the ledger with its payloads too; no secret. Such a role decides whom the database believes. Does nothing for NULL. Callable by the owner.';
 
 CREATE FUNCTION clerk.revoke_admin(grantee regrole) RETURNS void
     LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE

@@ -83,12 +83,12 @@ impl Reading {
         if let State::Ignored(_) = self.entry.state {
             return self.entry.state;
         }
-        let Some((own, row)) = self
-            .own
-            .as_ref()
-            .and_then(|own| Some((own, written.get(&own.key)?)))
-        else {
+        let Some(own) = &self.own else {
             return State::Applied;
+        };
+        let Some(row) = written.get(&own.key) else {
+            // The statement leaves rows of another instance alone.
+            return State::Ignored(Ignored::ForeignInstance);
         };
         let is_news = match own.deleted_at {
             Some(_) => row.deleted_at == own.deleted_at,

@@ -27,6 +27,24 @@ static ERASE_PAYLOAD: Prepared = Prepared::new(
     &[pg_sys::TEXTOID, pg_sys::TEXTOID],
 );
 
+/// That an invitation was made was told before anybody had accepted it, so those payloads name nobody.
+static INVITATION_PAYLOADS: Prepared = Prepared::new(
+    "SELECT e.svix_id, e.event_at, e.payload
+     FROM clerk.users AS u
+     JOIN clerk.organization_invitations AS i ON i.user_id = u.id
+     JOIN clerk.webhook_events AS e ON e.subject_id = i.id
+     WHERE u.deleted AND u.deleted_at >= u.updated_at
+       AND e.event_type LIKE 'organizationInvitation.%' AND e.erased_at IS NULL AND e.state <> 'failed'
+     LIMIT $1 FOR UPDATE OF e SKIP LOCKED",
+    &[pg_sys::INT4OID],
+);
+
+/// What a handler raised may quote the event; what is left of it is the SQLSTATE.
+static ERASE_ERRORS: Prepared = Prepared::new(
+    "UPDATE clerk.handler_runs AS r SET last_error = left(r.last_error, 5) WHERE r.svix_id = $1",
+    &[pg_sys::TEXTOID],
+);
+
 /// An invitation that the person accepted holds their address.
 static ERASE_INVITATIONS: Prepared = Prepared::new(
     "UPDATE clerk.organization_invitations AS i
@@ -68,7 +86,8 @@ pub fn erase(setup: &Setup) -> usize {
             row.get(3),
         )
     };
-    let payloads = PAYLOADS.query(&[MOST.into_datum()], read);
+    let mut payloads = PAYLOADS.query(&[MOST.into_datum()], read);
+    payloads.extend(INVITATION_PAYLOADS.query(&[MOST.into_datum()], read));
     for (svix_id, event_at, payload) in &payloads {
         let left = match setup.deleted_users {
             DeletedUsers::Remove => None,
@@ -77,6 +96,7 @@ pub fn erase(setup: &Setup) -> usize {
                 .and_then(|payload| skeleton(payload, *event_at)),
         };
         ERASE_PAYLOAD.run(&[svix_id.as_str().into_datum(), left.into_datum()]);
+        ERASE_ERRORS.run(&[svix_id.as_str().into_datum()]);
     }
     payloads.len()
 }

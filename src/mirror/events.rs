@@ -100,9 +100,10 @@ fn apply_events(call: &Call) -> Option<pg_sys::Datum> {
         check_svix_id(&svix_id);
         readings.push(read(event, svix_id, &setup));
     }
+    let locks = LockBudget::start(WAIT);
     let mut new = store(readings, &setup);
     counts.duplicate = counts.received - new.len();
-    for (reading, outcome) in apply(&mut new, &setup) {
+    for (reading, outcome) in apply(&mut new, &setup, &locks) {
         let state = match outcome {
             Ok(state) => state,
             Err(error) => {
@@ -133,12 +134,16 @@ fn store(readings: Vec<Reading>, setup: &Setup) -> Vec<Reading> {
 }
 
 /// Applies the events together. If that fails, each half on its own: one bad event does not hold up the others.
-fn apply<'r>(readings: &'r mut [Reading], setup: &Setup) -> Vec<(&'r Reading, Result<State, SqlError>)> {
+fn apply<'r>(
+    readings: &'r mut [Reading],
+    setup: &Setup,
+    locks: &LockBudget,
+) -> Vec<(&'r Reading, Result<State, SqlError>)> {
     let observations: Vec<Observation> = readings
         .iter()
         .flat_map(|reading| reading.observations.iter().cloned())
         .collect();
-    match write_in_time(observations, setup.deleted_users) {
+    match write_in_time(observations, setup.deleted_users, locks) {
         Ok(written) => readings
             .iter()
             .map(|reading| (reading, Ok(reading.outcome(&written))))
@@ -146,15 +151,23 @@ fn apply<'r>(readings: &'r mut [Reading], setup: &Setup) -> Vec<(&'r Reading, Re
         Err(error) if readings.len() == 1 => vec![(&readings[0], Err(error))],
         Err(_) => {
             let (one, other) = readings.split_at_mut(readings.len() / 2);
-            let mut outcomes = apply(one, setup);
-            outcomes.extend(apply(other, setup));
+            let mut outcomes = apply(one, setup, locks);
+            outcomes.extend(apply(other, setup, locks));
             outcomes
         }
     }
 }
 
-fn write_in_time(observations: Vec<Observation>, deleted_users: DeletedUsers) -> Result<Written, SqlError> {
-    attempt(|| write(observations, deleted_users, &LockBudget::start(WAIT)))
+/// All waits of a call count together: a row that somebody holds must not cost a second for every event about it.
+fn write_in_time(
+    observations: Vec<Observation>,
+    deleted_users: DeletedUsers,
+    locks: &LockBudget,
+) -> Result<Written, SqlError> {
+    attempt(|| {
+        locks.apply();
+        write(observations, deleted_users, locks)
+    })
 }
 
 /// `apply_objects(resource text, objects jsonb, observed_at timestamptz, issuer text)`; nothing for NULL in the first three.

@@ -19,6 +19,7 @@ mod prune;
 mod receive;
 mod retry;
 pub mod setup;
+mod shortcut;
 mod statement;
 mod values;
 mod write;

@@ -30,6 +30,16 @@ static EVENTS: Prepared = Prepared::new(
     &[],
 );
 
+/// Calls that were given up that long ago, and would keep their events.
+static RUNS: Prepared = Prepared::new(
+    "WITH pruned AS (
+         DELETE FROM clerk.handler_runs AS r
+         WHERE r.quarantined_at < clock_timestamp() - COALESCE((SELECT s.event_retention FROM clerk.settings AS s), interval '90 days')
+         RETURNING 1
+     ) SELECT count(*) FROM pruned",
+    &[],
+);
+
 static REJECTIONS: Prepared = Prepared::new(
     "WITH pruned AS (
          DELETE FROM clerk.webhook_rejections AS r
@@ -48,6 +58,7 @@ fn prune_webhook_events(_call: &Call) -> Option<pg_sys::Datum> {
 pub fn prune() -> serde_json::Value {
     let count = |statement: &Prepared| statement.query(&[], |row| row.get::<i64>(1)).pop().flatten();
     serde_json::json!({
+        "handler_runs": count(&RUNS),
         "payloads": count(&PAYLOADS),
         "events": count(&EVENTS),
         "rejections": count(&REJECTIONS),

@@ -136,8 +136,8 @@ fn again(event: &Stored, setup: &Setup) -> (Entry, State, Option<SqlError>) {
 }
 
 static CHOSEN: Prepared = Prepared::new(
-    "SELECT e.svix_id, e.event_at, 0, e.instance_id, e.payload FROM clerk.webhook_events AS e
-     WHERE e.svix_id = $1 FOR UPDATE",
+    "SELECT e.svix_id, e.event_at, 0, e.instance_id, CASE WHEN e.erased_at IS NULL THEN e.payload END
+     FROM clerk.webhook_events AS e WHERE e.svix_id = $1 FOR UPDATE",
     &[pg_sys::TEXTOID],
 );
 

@@ -3,7 +3,7 @@
 //! The state of a row is a join of independent maxima, so the order in which news comes does not matter: the live version is
 //! the greatest (updated_at, observed_at, data), members that only some sources carry have versions of their own, and the
 //! times of sightings and deletions are maxima. A deleted person's row keeps its versions; what it shows follows from the
-//! deletion alone.
+//! deletion alone. A row belongs to the instance that it was first told of by: another one's news of it changes nothing.
 //!
 //! The text is made from the fixed names in `clerk_core::mirror`. Every function that runs it pins `search_path`.
 
@@ -131,6 +131,7 @@ FROM {input}
 WHERE NOT (n.is_placeholder AND EXISTS (SELECT FROM clerk.{table} AS known WHERE known.id = n.id))
 ON CONFLICT (id) DO UPDATE SET
     {updates}, synced_at = excluded.synced_at
+WHERE t.instance_id IS NULL OR excluded.instance_id IS NULL OR t.instance_id = excluded.instance_id
 RETURNING t.id, t.updated_at, t.observed_at, t.deleted_at",
         columns = columns.join(", "),
         values = values.join(", "),
@@ -203,7 +204,14 @@ fn insert(resource: Resource, mode: Option<&str>) -> Insert {
     }
     for side in resource.side_fields() {
         let name = side.name;
-        add(name, unless_gone(format!("n.{name}::jsonb")));
+        let value = format!("n.{name}::jsonb");
+        let side_gone = mode.map(|mode| gone_by(mode, "n.deleted_at", &format!("n.{name}_updated_at")));
+        add(
+            name,
+            side_gone.map_or(value.clone(), |gone| {
+                format!("CASE WHEN {gone} THEN NULL ELSE {value} END")
+            }),
+        );
         add(&format!("{name}_updated_at"), format!("n.{name}_updated_at"));
         add(&format!("{name}_observed_at"), format!("n.{name}_observed_at"));
     }
@@ -230,6 +238,11 @@ fn insert(resource: Resource, mode: Option<&str>) -> Insert {
     insert
 }
 
+/// Whether a deletion takes what has this version.
+fn gone_by(mode: &str, deleted_at: &str, version: &str) -> String {
+    format!("({mode} <> 'keep' AND COALESCE({deleted_at} >= {version}, false))")
+}
+
 /// What `data` shows of a deleted person.
 fn tombstone(mode: &str, id: &str) -> String {
     format!(
@@ -241,11 +254,10 @@ fn updates(resource: Resource, mode: Option<&str>) -> Vec<String> {
     // Evaluated from left to right, so data is written as text only when both times are equal.
     const WINS: &str = "(excluded.updated_at, excluded.observed_at, excluded.data::text COLLATE \"C\") > \
                         (t.updated_at, t.observed_at, t.data::text COLLATE \"C\")";
+    const DELETED_AT: &str = "GREATEST(t.deleted_at, excluded.deleted_at)";
     let gone = mode.map(|mode| {
-        format!(
-            "WHEN {mode} <> 'keep' AND COALESCE(GREATEST(t.deleted_at, excluded.deleted_at) \
-             >= GREATEST(t.updated_at, excluded.updated_at), false) THEN "
-        )
+        let gone = gone_by(mode, DELETED_AT, "GREATEST(t.updated_at, excluded.updated_at)");
+        format!("WHEN {gone} THEN ")
     });
     let when_gone = |value: &str| {
         gone.as_ref()
@@ -261,7 +273,11 @@ fn updates(resource: Resource, mode: Option<&str>) -> Vec<String> {
     }
     for side in resource.side_fields() {
         let name = side.name;
-        let gone = when_gone("NULL");
+        // By its own version: whether a newer state of the rest came before or after the deletion must not matter.
+        let gone = mode.map_or_else(String::new, |mode| {
+            let version = format!("GREATEST(t.{name}_updated_at, excluded.{name}_updated_at)");
+            format!("WHEN {} THEN NULL ", gone_by(mode, DELETED_AT, &version))
+        });
         let wins = format!(
             "(excluded.{name}_updated_at, excluded.{name}_observed_at, COALESCE(excluded.{name}::text, '') COLLATE \"C\") > \
              (t.{name}_updated_at, t.{name}_observed_at, COALESCE(t.{name}::text, '') COLLATE \"C\")"

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use super::lock_budget::LockBudget;
 use super::prepared::{Prepared, Row};
 use super::setup::DeletedUsers;
+use super::shortcut::{Shortcut, shortcuts};
 use super::statement::{self, Source};
 use super::values::Input;
 use crate::backend_local::BackendLocal;
@@ -30,9 +31,22 @@ struct Statements([[Option<&'static Prepared>; 2]; Resource::ALL.len()]);
 static STATEMENTS: BackendLocal<Statements> =
     BackendLocal::new(Statements([const { [None; 2] }; Resource::ALL.len()]));
 
+/// The shortcuts of each resource.
+struct Shortcuts([[Option<&'static Prepared>; 3]; Resource::ALL.len()]);
+
+static SHORTCUTS: BackendLocal<Shortcuts> =
+    BackendLocal::new(Shortcuts([const { [None; 3] }; Resource::ALL.len()]));
+
 /// Joins the observations into their tables: parents first, and rows by id, so that no two transactions wait for each
 /// other.
 pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks: &LockBudget) -> Written {
+    // A placeholder of a row that is there writes nothing, so it must tell nothing: the instance comes with the row's own news.
+    let observations = observations.into_iter().map(|mut observation| {
+        if observation.is_placeholder() {
+            observation.instance_id = None;
+        }
+        observation
+    });
     let mut batches: Vec<Vec<Observation>> = reduce(observations).into_iter().flat_map(by_resource).collect();
     batches.sort_by_key(|batch| batch[0].resource);
     let mut written = Written::new();
@@ -56,16 +70,12 @@ fn by_resource(round: Vec<Observation>) -> Vec<Vec<Observation>> {
 
 fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &mut Written) {
     let resource = batch[0].resource;
-    let source = if batch.len() == 1 {
-        Source::One
-    } else {
-        Source::Many
+    let (source, shortcuts) = match batch.as_slice() {
+        [observation] => (Source::One, shortcuts(observation)),
+        _ => (Source::Many, [].as_slice()),
     };
     let mut arguments = Input::of(resource, batch).into_arguments(source);
-    if resource.is_personal() {
-        arguments.push(deleted_users.as_str().into_datum());
-    }
-    let rows = statement_for(resource, source).query(&arguments, |row| {
+    let read = |row: &Row| {
         let id: String = row.get(1).unwrap_or_default();
         let version = Version {
             updated_at: time(row, 2).unwrap_or_default(),
@@ -73,8 +83,18 @@ fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &m
             deleted_at: time(row, 4),
         };
         ((resource, id), version)
-    });
-    written.extend(rows);
+    };
+    for &shortcut in shortcuts {
+        let rows = shortcut_for(resource, shortcut).query(&arguments, read);
+        if !rows.is_empty() || shortcut == Shortcut::Placeholder {
+            written.extend(rows);
+            return;
+        }
+    }
+    if resource.is_personal() {
+        arguments.push(deleted_users.as_str().into_datum());
+    }
+    written.extend(statement_for(resource, source).query(&arguments, read));
 }
 
 fn time(row: &Row, column: i32) -> Option<i64> {
@@ -87,5 +107,12 @@ fn statement_for(resource: Resource, source: Source) -> &'static Prepared {
         // A statement is made once per backend and used until it ends.
         let statement = &mut statements.0[resource as usize][source as usize];
         *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare(resource, source))))
+    })
+}
+
+fn shortcut_for(resource: Resource, shortcut: Shortcut) -> &'static Prepared {
+    SHORTCUTS.with(|shortcuts| {
+        let statement = &mut shortcuts.0[resource as usize][shortcut as usize];
+        *statement.get_or_insert_with(|| Box::leak(Box::new(shortcut.prepare(resource))))
     })
 }

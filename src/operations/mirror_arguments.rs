@@ -81,16 +81,17 @@ fn unknown_table(name: &str) -> Fault {
     )
 }
 
-/// What the rows refer to: they are gone when that is deleted, and so are the people's data in them.
+/// What the rows refer to: they are gone when that is deleted. Users everything needs: whose data is to be erased is found
+/// among them.
 fn parents(resource: Resource) -> &'static [Resource] {
     match resource {
         Resource::OrganizationMemberships | Resource::OrganizationInvitations => {
             &[Resource::Users, Resource::Organizations]
         }
-        Resource::OrganizationDomains => &[Resource::Organizations],
-        Resource::Sessions => &[Resource::Users],
-        Resource::SubscriptionItems => &[Resource::Subscriptions],
-        _ => &[],
+        Resource::OrganizationDomains => &[Resource::Users, Resource::Organizations],
+        Resource::SubscriptionItems => &[Resource::Users, Resource::Subscriptions],
+        Resource::Users => &[],
+        _ => &[Resource::Users],
     }
 }
 

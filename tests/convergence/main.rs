@@ -7,5 +7,6 @@ mod erasure;
 mod expected;
 mod held_up;
 mod orders;
+mod rules;
 mod scene;
 mod strange;

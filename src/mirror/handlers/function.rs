@@ -20,7 +20,7 @@ static DESCRIBE: Prepared = Prepared::new(
     "SELECT format('%I.%I', n.nspname, p.proname),
             p.prokind = 'f' AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype,
             has_schema_privilege(n.oid, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE'),
-            p.prosecdef OR author.rolsuper OR (NOT me.rolsuper AND pg_has_role(me.oid, author.oid, 'MEMBER')),
+            p.prosecdef OR author.rolsuper OR (NOT me.rolsuper AND pg_has_role(author.oid, me.oid, 'MEMBER')),
             author.rolname::text, me.rolname::text
      FROM pg_proc AS p
      JOIN pg_namespace AS n ON n.oid = p.pronamespace

@@ -2,6 +2,8 @@
 
 use clerk_tests::{Cluster, Failure, Sql};
 use postgres::Client;
+use postgres::types::Json;
+use serde_json::Value;
 
 use super::{Scene, failed, succeeded, user_event};
 
@@ -150,10 +152,7 @@ impl Trusted {
     fn roles_after(&mut self, svix_id: &str) -> Vec<(String, bool)> {
         let event = user_event("user.created", "user_ada", 1);
         self.owner
-            .query(
-                "SELECT clerk.apply_event($1, $2)",
-                &[&postgres::types::Json(event), &svix_id],
-            )
+            .query("SELECT clerk.apply_event($1, $2)", &[&Json(event), &svix_id])
             .expect("it is applied");
         super::wait_until("every call was made or has failed", || {
             self.owner
@@ -210,6 +209,32 @@ fn the_owner_of_the_extension_must_be_allowed_to_become_the_role() {
         .run(&format!("ALTER ROLE {role} RENAME TO {role}_renamed"));
     db.roles_after("msg_4");
     assert!(db.last_error().starts_with("42704: role"), "{}", db.last_error());
+}
+
+/// Before 17 a worker cannot connect as such a role. Deliveries go on, and `maintain` says what is to be done.
+#[test]
+fn an_owner_who_may_not_log_in() {
+    let mut db = Trusted::new("handlers_nologin");
+    db.owner.run("SELECT clerk.on_event('*', 'public.note')");
+    db.superuser().run(&format!("ALTER ROLE {} NOLOGIN", db.role));
+    if db
+        .owner
+        .value::<i32>("SELECT current_setting('server_version_num')::int")
+        >= 170_000
+    {
+        assert_eq!(db.roles_after("msg_1"), [(db.role.clone(), false)]);
+        return;
+    }
+    let event = Json(user_event("user.created", "user_ada", 1));
+    let apply = "SELECT clerk.apply_event($1)";
+    db.owner.query(apply, &[&event]).expect("it is applied");
+    let Json(report): Json<Value> = db.owner.value("SELECT clerk.maintain()");
+    let error = report["handlers"]["error"].as_str().unwrap_or_default();
+    assert!(error.contains("may not log in"), "{report}");
+    db.superuser().run(&format!("ALTER ROLE {} LOGIN", db.role));
+    db.owner.run("SELECT clerk.maintain()");
+    let called: i64 = db.owner.value("SELECT count(*) FROM public.calls");
+    assert_eq!(called, 1);
 }
 
 /// From 16 on a membership may come without the right to SET ROLE.

@@ -52,6 +52,8 @@ fn side_fields_are_told_only_by_sources_that_carry_them() {
     let emptied = with(user.clone(), json!({"scim": null, "private_metadata": null}));
     let emptied = observe_with(&event("user.updated", emptied), &everything());
     assert_eq!(side(&emptied[0], "scim"), Some(Value::Null));
+    let scim = emptied[0].sides[0].as_ref().unwrap();
+    assert_eq!(scim.json, None, "NULL in the column, not JSON's null");
     assert_eq!(side(&emptied[0], "private_metadata"), Some(Value::Null));
 
     let silent = without(without(user, "scim"), "private_metadata");

@@ -116,7 +116,10 @@ fn a_skeleton_has_only_ids_times_and_states() {
         }
         let text = event.skeleton();
         let left = Event::parse(&text, 0).unwrap();
-        assert_eq!((left.user_id(), &left.subject_id), (event.user_id(), &event.subject_id));
+        assert_eq!(
+            (left.user_id(), &left.subject_id),
+            (event.user_id(), &event.subject_id)
+        );
         assert_eq!(left.event_at, event.event_at);
     }
 }
