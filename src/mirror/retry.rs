@@ -143,7 +143,7 @@ static CHOSEN: Prepared = Prepared::new(
 
 static REVIVE_RUNS: Prepared = Prepared::new(
     "UPDATE clerk.handler_runs AS r SET quarantined_at = NULL, attempts = 0, next_attempt_at = clock_timestamp()
-     WHERE r.svix_id = $1",
+     WHERE r.svix_id = $1 AND r.quarantined_at IS NOT NULL",
     &[pg_sys::TEXTOID],
 );
 
