@@ -140,3 +140,22 @@ CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.event_han
     FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed();
 ALTER TABLE clerk.secrets ENABLE ALWAYS TRIGGER trust_changed;
 ALTER TABLE clerk.event_handlers ENABLE ALWAYS TRIGGER trust_changed;
+
+-- Most rows are long enough to be compressed, and pglz takes longer than all their indexes together. A server may be built
+-- without lz4.
+DO LANGUAGE plpgsql $compression$
+DECLARE
+    one_column record;
+BEGIN
+    FOR one_column IN
+        SELECT a.attrelid::pg_catalog.regclass AS home, a.attname AS name FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
+          AND a.attname OPERATOR(pg_catalog.=) ANY (ARRAY['data', 'payload', 'public_metadata', 'private_metadata'])
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', one_column.home, one_column.name);
+    END LOOP;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END
+$compression$;

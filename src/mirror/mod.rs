@@ -15,6 +15,7 @@ mod lock_budget;
 mod maintain;
 mod notify;
 mod prepared;
+mod probe;
 mod prune;
 mod receive;
 mod retry;
