@@ -4,7 +4,7 @@ use clerk_core::Jwk;
 use pgrx::prelude::*;
 
 use super::sql;
-use crate::settings;
+use crate::{settings, text_hash};
 
 /// How keys came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,13 +132,7 @@ pub fn end_attempt(issuer: &str) {
 
 /// A number for an issuer, short enough for a worker's argument; the same as SQL's `hashtextextended(issuer, 0)`.
 pub fn issuer_hash(issuer: &str) -> i64 {
-    // SAFETY: a pure function of as many bytes at the pointer.
-    unsafe { hash_bytes_extended(issuer.as_ptr(), issuer.len() as i32, 0) as i64 }
-}
-
-unsafe extern "C" {
-    /// Postgres' hash of bytes; pgrx has no binding for it.
-    fn hash_bytes_extended(bytes: *const u8, length: i32, seed: u64) -> u64;
+    text_hash::of(issuer)
 }
 
 /// Takes the lock that lets one worker at a time fetch an instance's keys; held until the worker ends.

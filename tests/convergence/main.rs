@@ -4,6 +4,7 @@ mod concurrency;
 mod crash;
 mod dumped;
 mod erasure;
+mod erasure_rules;
 mod expected;
 mod held_up;
 mod orders;
