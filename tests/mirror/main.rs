@@ -8,4 +8,5 @@ mod postgrest;
 mod restored;
 mod secrets;
 mod settings;
+mod squatters;
 mod visibility;
