@@ -122,14 +122,16 @@ fn rows(resource: Resource, ids: &[String]) -> HashMap<String, Row> {
     );
     let arguments = [ids.to_vec().into(), bookkeeping.into()];
     // Not as a reading statement: that would not see what this function has written.
-    Spi::connect_mut(|client| {
-        let mut found = HashMap::new();
-        for row in client.update(&select, None, &arguments)? {
-            let content = row.get::<String>(2)?.unwrap_or_default();
-            let instance_id = row.get(3)?;
-            found.insert(row.get(1)?.unwrap_or_default(), Row { content, instance_id });
-        }
-        Ok::<_, pgrx::spi::Error>(found)
-    })
-    .unwrap_or_else(|error| sql::fault(error))
+    let read = || {
+        Spi::connect_mut(|client| {
+            let mut found = HashMap::new();
+            for row in client.update(&select, None, &arguments)? {
+                let content = row.get::<String>(2)?.unwrap_or_default();
+                let instance_id = row.get(3)?;
+                found.insert(row.get(1)?.unwrap_or_default(), Row { content, instance_id });
+            }
+            Ok::<_, pgrx::spi::Error>(found)
+        })
+    };
+    sql::query(read)
 }
