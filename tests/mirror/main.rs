@@ -4,6 +4,7 @@ mod handlers;
 mod pooled;
 mod scene;
 
+mod leaks;
 mod postgrest;
 mod restored;
 mod secrets;
