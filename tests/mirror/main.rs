@@ -4,10 +4,13 @@ mod handlers;
 mod pooled;
 mod scene;
 
+mod ensure;
 mod leaks;
+mod notify;
 mod postgrest;
 mod restored;
 mod secrets;
 mod settings;
 mod squatters;
+mod verify;
 mod visibility;
