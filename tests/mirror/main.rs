@@ -4,6 +4,7 @@ mod handlers;
 mod pooled;
 mod scene;
 
+mod bad_input;
 mod ensure;
 mod leaks;
 mod notify;
