@@ -211,6 +211,50 @@ fn private_metadata_do_not_come_back_to_an_erased_invitation() {
     }
 }
 
+/// Clerk goes on listing an invitation as it was. That is no change that anybody should hear of.
+#[test]
+fn listing_what_is_erased_is_no_repair() {
+    let scene = Scene::on(Cluster::shared());
+    let mut client = scene.db.superuser();
+    client.run(
+        "CREATE FUNCTION public.quiet(event jsonb) RETURNS void LANGUAGE sql AS '';
+         SELECT clerk.on_event('*', 'public.quiet', true)",
+    );
+    apply(&mut client, user_event(T0, &["a@example.com"]));
+    apply(&mut client, deletion());
+    let domain = json!({
+        "id": "orgdmn_1", "object": "organization_domain", "name": "example.com", "organization_id": "org_1",
+        "affiliation_email_address": "a@example.com", "created_at": T0, "updated_at": T0,
+    });
+    let mut list = |observed_at: &str, invitation: &Value| -> i64 {
+        let queued = "SELECT last_value - 1 + is_called::int FROM clerk.handler_runs_id_seq";
+        let before: i64 = client.value(queued);
+        for (table, object) in [("invitations", invitation), ("organization_domains", &domain)] {
+            client
+                .execute(
+                    "SELECT clerk.apply_objects($1, $2, $3::text::timestamptz)",
+                    &[&table, &Json(vec![object]), &observed_at],
+                )
+                .expect("a page can be applied");
+        }
+        let after: i64 = client.value(queued);
+        client.run("SELECT clerk.maintain()");
+        let told: i64 = client.value(
+            "SELECT (SELECT count(*) FROM clerk.invitations AS i WHERE i::text LIKE '%a@%')
+                  + (SELECT count(*) FROM clerk.organization_domains AS d WHERE d::text LIKE '%a@%')",
+        );
+        assert_eq!(told, 0);
+        after - before
+    };
+    let mut invitation = invitation("inv_1", "a@example.com", T0);
+    assert_eq!(list("2025-06-16", &invitation), 2, "they are new");
+    assert_eq!(list("2025-06-17", &invitation), 0);
+    invitation["status"] = json!("revoked");
+    invitation["updated_at"] = json!(DELETED + 1);
+    assert_eq!(list("2025-06-18", &invitation), 1, "it was revoked");
+    assert_eq!(list("2025-06-19", &invitation), 0);
+}
+
 #[test]
 fn what_handlers_said_of_them_goes_again_and_again() {
     let scene = Scene::on(Cluster::shared());

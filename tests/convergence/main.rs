@@ -7,6 +7,7 @@ mod erasure;
 mod erasure_rules;
 mod expected;
 mod held_up;
+mod ledger;
 mod orders;
 mod rules;
 mod scene;

@@ -161,7 +161,8 @@ static WAITLIST_ENTRIES: Prepared = erasing!(
 static ORGANIZATION_DOMAINS: Prepared = Prepared::new(
     concat!(
         "UPDATE clerk.organization_domains AS t
-         SET affiliation_email_address = NULL, data = t.data - 'affiliation_email_address', synced_at = clock_timestamp()
+         SET affiliation_email_address = NULL, data = t.data - 'affiliation_email_address' || '{\"erased\": true}',
+             synced_at = clock_timestamp()
          FROM (
              SELECT t.id FROM clerk.organization_domains AS t
              WHERE t.affiliation_email_address IS NOT NULL AND EXISTS (
