@@ -15,7 +15,9 @@ CREATE TABLE clerk.webhook_events (
     last_error text,
     next_attempt_at timestamptz,
     payload text,
-    erased_at timestamptz
+    erased_at timestamptz,
+    address_hash bigint,
+    subject_created_at timestamptz
 );
 CREATE INDEX webhook_events_due ON clerk.webhook_events (next_attempt_at) WHERE state OPERATOR(pg_catalog.=) 'failed';
 CREATE INDEX webhook_events_user ON clerk.webhook_events (user_id) WHERE user_id IS NOT NULL AND erased_at IS NULL;
@@ -41,6 +43,8 @@ COMMENT ON COLUMN clerk.webhook_events.last_error IS 'Why the last attempt faile
 COMMENT ON COLUMN clerk.webhook_events.next_attempt_at IS 'When a failed event is due again.';
 COMMENT ON COLUMN clerk.webhook_events.payload IS 'The event without secrets, codes and excluded fields. NULL once it is older than configure_mirror(payload_retention).';
 COMMENT ON COLUMN clerk.webhook_events.erased_at IS 'When a deleted person''s data was taken out of the payload.';
+COMMENT ON COLUMN clerk.webhook_events.address_hash IS 'Hash of an e-mail address in the payload that may be anybody''s, as an invitation''s; erasing whose it is reaches it.';
+COMMENT ON COLUMN clerk.webhook_events.subject_created_at IS 'When what holds that address was made, by Clerk.';
 
 CREATE TABLE clerk.webhook_rejections (
     reason text NOT NULL,

@@ -18,6 +18,7 @@ mod settings;
 mod subtransaction;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
+mod text_hash;
 mod token;
 mod workers;
 
@@ -47,7 +48,16 @@ extension_sql_file!(
     name = "ledger",
     requires = ["mirror_tables"]
 );
-extension_sql_file!("../sql/20_identity.sql", name = "identity", requires = ["ledger"]);
+extension_sql_file!(
+    "../sql/17_addresses.sql",
+    name = "addresses",
+    requires = ["ledger"]
+);
+extension_sql_file!(
+    "../sql/20_identity.sql",
+    name = "identity",
+    requires = ["addresses"]
+);
 extension_sql_file!("../sql/25_views.sql", name = "views", requires = ["identity"]);
 extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"]);
 extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);

@@ -4,6 +4,7 @@
 //! only way into the mirrored tables and `statement` the join it runs. What an event says about rows is worked out without
 //! Postgres, in `clerk_core::mirror`.
 
+mod addresses;
 mod answer;
 mod deliver;
 mod ensure;
