@@ -38,10 +38,7 @@ static IS_ANY_DUE: Prepared = Prepared::new(
 /// The part of `maintain`: has a worker make the calls that are due, and waits for it a while. The worker goes on by itself
 /// after that. Calls of events that the running transaction stores are made after its end.
 pub fn run_due() -> Value {
-    // SAFETY: raises, or does nothing. On a standby the worker would not even start.
-    unsafe { pg_sys::PreventCommandDuringRecovery(c"maintain()".as_ptr()) };
-    let is_any_due = IS_ANY_DUE.query(&[], |row| row.get::<bool>(1)) == [Some(true)];
-    if !is_any_due {
+    if !is_any_due() {
         return Round::default().to_json();
     }
     match run_handlers::run_now() {
@@ -49,6 +46,21 @@ pub fn run_due() -> Value {
         Ok(None) => json!({ "running": true }),
         Err(fault) => fault.raise(),
     }
+}
+
+/// As [`run_due`], without waiting.
+pub fn start_due() -> Value {
+    if !is_any_due() {
+        return Round::default().to_json();
+    }
+    match run_handlers::start_now() {
+        Ok(()) => json!({ "running": true }),
+        Err(fault) => fault.raise(),
+    }
+}
+
+fn is_any_due() -> bool {
+    IS_ANY_DUE.query(&[], |row| row.get::<bool>(1)) == [Some(true)]
 }
 
 struct Run {
