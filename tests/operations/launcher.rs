@@ -10,7 +10,7 @@ use postgres::NoTls;
 
 use crate::scene::{
     apply, break_users, configure_without_keys, events, last_round, launcher, maintain, preloaded, reload,
-    starts, token_of, verified, wait_for_round, wait_until,
+    starts, token_of, verified, wait_for_first_round, wait_for_round, wait_until,
 };
 
 /// Several times the interval of the servers here.
@@ -49,7 +49,7 @@ fn a_database_without_the_extension_is_looked_into_once_until_somebody_configure
     });
     sleep(A_WHILE);
     // The only database that is no template.
-    assert_eq!(starts(&cluster, "look for the extension"), 1);
+    assert_eq!(starts(&cluster, "look for the extension"), 1, "{}", cluster.log());
     assert_eq!(starts(&cluster, "maintain"), 0);
 
     let mut owner = cluster.superuser();
@@ -97,7 +97,8 @@ fn every_database_that_people_use_is_served() {
 fn a_round_runs_as_the_extensions_owner_and_can_be_seen() {
     let cluster = preloaded(&[]);
     let mut superuser = cluster.superuser();
-    superuser.run("CREATE ROLE keeper LOGIN; CREATE DATABASE kept OWNER keeper");
+    superuser.run("CREATE ROLE keeper LOGIN");
+    superuser.run("CREATE DATABASE kept OWNER keeper");
     let mut keeper = cluster.connect_to("kept", "keeper");
     keeper.run("CREATE EXTENSION clerk_sync");
     // A trigger of the owner's runs in the round.
@@ -285,7 +286,7 @@ fn a_failed_delivery_does_not_wait_for_the_interval() {
     let db = cluster.create_database();
     configure_without_keys(&db);
     let mut owner = db.superuser();
-    wait_for_round(&mut owner);
+    wait_for_first_round(&mut owner);
     break_users(&mut owner, true);
     assert_eq!(apply(&mut owner, "user_ada"), "failed");
     // The first retry, after some five seconds, fails too; the second is some ten seconds later.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::scene::{
     apply, break_users, configure_without_keys, events, last_round, maintain, make_due, preloaded, token_of,
-    verified, wait_for_round, wait_until,
+    verified, wait_for_first_round, wait_for_round, wait_until,
 };
 
 /// Makes the keys look as if they had been fetched an hour ago.
@@ -158,7 +158,7 @@ fn retries_are_committed_on_the_way() {
     let db = cluster.create_database();
     configure_without_keys(&db);
     let mut owner = db.superuser();
-    wait_for_round(&mut owner);
+    wait_for_first_round(&mut owner);
     break_users(&mut owner, true);
     for number in 0..60 {
         assert_eq!(apply(&mut owner, &format!("user_{number:03}")), "failed");

@@ -60,6 +60,14 @@ pub fn wait_for_round(session: &mut Client) {
     });
 }
 
+/// Waits for the round that follows a configuration.
+#[track_caller]
+pub fn wait_for_first_round(session: &mut Client) {
+    wait_until("the launcher had a round done", || {
+        last_round(session, "launcher") > 0
+    });
+}
+
 /// One round by `clerk.maintain()`, and what it answers.
 pub fn maintain(session: &mut Client) -> Value {
     let Json(report): Json<Value> = session.value("SELECT clerk.maintain()");
@@ -79,7 +87,7 @@ pub fn launcher(session: &mut Client) -> Option<i32> {
 
 /// How often a worker of that name was started so far.
 pub fn starts(cluster: &Cluster, name: &str) -> usize {
-    let line = format!("registering background worker \"clerk_sync: {name}\"");
+    let line = format!(" registering background worker \"clerk_sync: {name}\"");
     cluster.log().matches(&line).count()
 }
 
