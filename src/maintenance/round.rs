@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::error::Fault;
 use crate::subtransaction::{SqlError, attempt, survive};
 use crate::workers::give_way::{give_way, leave};
+use crate::workers::one_shot::show_activity;
 use crate::workers::wake::wake_in;
 use crate::workers::work_lock::WorkLock;
 use crate::{c_function, catalog, json};
@@ -96,6 +97,9 @@ fn run(caller: Caller) -> Value {
     let mut report = Map::new();
     let mut errors = Vec::new();
     for (name, part) in PARTS {
+        if caller == Caller::Launcher {
+            show_activity(Some(&format!("maintain: {name}")));
+        }
         let done = caller.attempt(|| part(caller)).unwrap_or_else(|error| {
             errors.push(format!("{name}: {error}"));
             json!({ "error": warn(name, error) })

@@ -1,6 +1,6 @@
 //! Starts a background worker that does one thing and ends, and waits for it. Needs no preloading.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -161,6 +161,17 @@ pub fn show_name() {
     // SAFETY: MyBgworkerEntry is set in every background worker, and its name ends with a zero.
     let name = unsafe { CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_name.as_ptr()) };
     set(c"application_name", name);
+}
+
+/// Shows in `pg_stat_activity` what the worker that is running is doing, if anything.
+pub fn show_activity(activity: Option<&str>) {
+    let text = activity.map(|text| CString::new(text).unwrap_or_default());
+    let (state, text) = match &text {
+        Some(text) => (pg_sys::BackendState::STATE_RUNNING, text.as_ptr()),
+        None => (pg_sys::BackendState::STATE_IDLE, std::ptr::null()),
+    };
+    // SAFETY: the text is copied.
+    unsafe { pg_sys::pgstat_report_activity(state, text) };
 }
 
 fn set(name: &CStr, value: &CStr) {

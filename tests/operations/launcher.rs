@@ -103,10 +103,10 @@ fn a_round_runs_as_the_extensions_owner_and_can_be_seen() {
     keeper.run("CREATE EXTENSION clerk_sync");
     // A trigger of the owner's runs in the round.
     keeper.run(
-        "CREATE TABLE public.seen (session_role text, active_role text, application_name text, backend_type text, activity text);
+        "CREATE TABLE public.seen (session_role text, active_role text, application_name text, backend_type text);
          CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
-             INSERT INTO public.seen SELECT session_user, current_user, a.application_name, a.backend_type, a.query
+             INSERT INTO public.seen SELECT session_user, current_user, a.application_name, a.backend_type
              FROM pg_stat_activity AS a WHERE a.pid = pg_backend_pid();
              RETURN NULL;
          END $$;

@@ -45,7 +45,8 @@ impl<'c> Stalled<'c> {
         let mut session = self.db.cluster().superuser();
         wait_until("a round waits", || {
             let is_there = session.value_of(
-                "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = $1 AND application_name = 'clerk_sync: maintain'",
+                "SELECT count(*) = 1 FROM pg_stat_activity
+                 WHERE datname = $1 AND application_name = 'clerk_sync: maintain' AND query = 'maintain: keys'",
                 &[&self.db.name()],
             );
             is_there && self.clerk.jwks_requests() > requests
