@@ -59,6 +59,39 @@ fn a_database_without_the_extension_is_looked_into_once_until_somebody_configure
 }
 
 #[test]
+fn tables_of_our_names_without_the_extension_are_nothing_to_us() {
+    let cluster = preloaded(&[("clerk.maintain_interval", "0")]);
+    cluster.superuser().run(
+        "CREATE SCHEMA clerk; CREATE TABLE clerk.instances (issuer text);
+         CREATE TABLE clerk.maintenance_rounds (id bigint GENERATED ALWAYS AS IDENTITY, caller text)",
+    );
+    reload(&cluster, &[("clerk.maintain_interval", "1s")]);
+    sleep(A_WHILE);
+    assert_eq!(starts(&cluster, "look for the extension"), 1);
+    assert_eq!(starts(&cluster, "maintain"), 0);
+}
+
+/// Before 17 a worker cannot connect as such a role.
+#[test]
+fn an_owner_who_may_not_log_in_is_served_or_named_once() {
+    let cluster = preloaded(&[]);
+    let mut superuser = cluster.superuser();
+    superuser.run("CREATE ROLE keeper NOLOGIN; GRANT CREATE ON DATABASE postgres TO keeper; SET ROLE keeper");
+    superuser.run("CREATE EXTENSION clerk_sync");
+    superuser.run("SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => ''); RESET ROLE");
+    if superuser.value::<bool>("SELECT current_setting('server_version_num')::int >= 170000") {
+        wait_for_round(&mut superuser);
+        return;
+    }
+    sleep(A_WHILE);
+    assert_eq!(last_round(&mut superuser, "launcher"), 0);
+    let said = "the owner of extension clerk_sync may not log in";
+    assert_eq!(cluster.log().matches(said).count(), 1);
+    superuser.run("ALTER ROLE keeper LOGIN");
+    wait_for_round(&mut superuser);
+}
+
+#[test]
 fn every_database_that_people_use_is_served() {
     let cluster = preloaded(&[]);
     let served = [cluster.create_database(), cluster.create_database()];
