@@ -42,6 +42,7 @@ AS $body$
         'clerk.webhook_signing_secrets'
     ]::regproc[], ARRAY[
         'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
+        'clerk.maintenance_rounds',
         'clerk.webhook_events', 'clerk.webhook_rejections'
     ]::regclass[])
 $body$;

@@ -12,6 +12,7 @@ mod clock;
 mod error;
 mod identity;
 mod json;
+mod maintenance;
 mod mirror;
 mod operations;
 mod settings;
@@ -34,6 +35,10 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     token::trust::watch_for_changes();
     identity::datums::free_at_transaction_end();
+    // SAFETY: reads a variable of the process.
+    if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+        workers::launcher::register();
+    }
 }
 
 extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
@@ -63,9 +68,14 @@ extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"])
 extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);
 extension_sql_file!("../sql/36_handlers.sql", name = "handlers", requires = ["mirror"]);
 extension_sql_file!(
+    "../sql/37_maintenance.sql",
+    name = "maintenance",
+    requires = ["handlers"]
+);
+extension_sql_file!(
     "../sql/40_administrators.sql",
     name = "administrators",
-    requires = ["handlers"]
+    requires = ["maintenance"]
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
 extension_sql_file!(

@@ -12,6 +12,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, http};
 
 use crate::settings;
+use crate::workers::give_way::give_way;
 
 /// Longest time between two looks at what Postgres wants of us.
 const SLICE: Duration = Duration::from_millis(50);
@@ -52,6 +53,7 @@ fn attend_while(work: impl FnOnce() -> Result<String, String> + Send + 'static) 
             Err(RecvTimeoutError::Timeout) => {
                 // Ends the worker on termination and cancel, and answers barriers.
                 pgrx::check_for_interrupts!();
+                give_way();
             }
             Err(RecvTimeoutError::Disconnected) => return Err("the request broke off".to_owned()),
         }

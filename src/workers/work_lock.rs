@@ -10,21 +10,36 @@ pub struct WorkLock(pg_sys::LOCKTAG);
 impl WorkLock {
     /// `class` tells kinds of work apart; 0 to 2 are SQL's.
     pub fn new(class: u16) -> Self {
+        Self::about(class, 0)
+    }
+
+    /// As [`WorkLock::new`], for work on the one of many things that has this number.
+    pub fn about(class: u16, number: i64) -> Self {
         Self(pg_sys::LOCKTAG {
             // SAFETY: set in every process that is connected to a database.
             locktag_field1: unsafe { pg_sys::MyDatabaseId.to_u32() },
-            locktag_field2: 0,
-            locktag_field3: 0,
+            locktag_field2: (number >> 32) as u32,
+            locktag_field3: number as u32,
             locktag_field4: class,
             locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
             locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
         })
     }
 
-    /// Takes the lock, unless another process has it.
+    /// Takes the lock, unless another process has it. May be called outside a transaction.
     pub fn try_acquire(&self) -> bool {
+        self.acquire(true)
+    }
+
+    /// As [`WorkLock::try_acquire`], until the running transaction ends.
+    pub fn try_acquire_for_transaction(&self) -> bool {
+        self.acquire(false)
+    }
+
+    fn acquire(&self, for_session: bool) -> bool {
+        let mode = pg_sys::ExclusiveLock as i32;
         // SAFETY: the tag is plain data; session locks may be taken outside a transaction.
-        let result = unsafe { pg_sys::LockAcquire(&self.0, pg_sys::ExclusiveLock as i32, true, true) };
+        let result = unsafe { pg_sys::LockAcquire(&self.0, mode, for_session, true) };
         result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
     }
 

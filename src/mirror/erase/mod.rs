@@ -41,16 +41,16 @@ macro_rules! of_deleted_person {
 
 use {is_deleted, of_deleted_person};
 
-/// Erases what is to be erased; gives how many payloads that were.
-pub fn erase(setup: &Setup) -> usize {
+/// Erases what is to be erased, of each kind of payloads at most `most`; gives how many payloads that were.
+pub fn erase(most: i32, setup: &Setup) -> usize {
     if setup.deleted_users == DeletedUsers::Keep {
         return 0;
     }
     rows::erase_people(setup.deleted_users);
     // Their payloads tell addresses that their rows never showed.
-    let payloads = payloads::erase_named(setup.deleted_users);
+    let payloads = payloads::erase_named(most, setup.deleted_users);
     rows::erase_others();
-    let addressed = payloads::erase_addressed(setup.deleted_users);
+    let addressed = payloads::erase_addressed(most, setup.deleted_users);
     payloads::erase_errors();
     payloads + addressed
 }

@@ -9,9 +9,6 @@ use crate::mirror::addresses;
 use crate::mirror::prepared::{Prepared, Row};
 use crate::mirror::setup::DeletedUsers;
 
-/// Payloads taken by one query in one round; the rest is for the next one.
-const MOST: i32 = 10_000;
-
 /// Deleted people are few, and each costs one look into the index of payloads that are not erased yet. A payload that is
 /// still to be applied is left until then.
 static OF_PEOPLE: Prepared = Prepared::new(
@@ -75,19 +72,19 @@ fn found(row: &Row) -> Found {
     }
 }
 
-/// Erases payloads that name deleted people, or invitations that they accepted; gives how many. Notes the addresses that
-/// they tell of.
-pub fn erase_named(deleted_users: DeletedUsers) -> usize {
-    erase(&OF_PEOPLE, deleted_users) + erase(&OF_ACCEPTED_INVITATIONS, deleted_users)
+/// Erases payloads that name deleted people, or invitations that they accepted, of each kind at most `most`; gives how many.
+/// Notes the addresses that they tell of.
+pub fn erase_named(most: i32, deleted_users: DeletedUsers) -> usize {
+    erase(&OF_PEOPLE, most, deleted_users) + erase(&OF_ACCEPTED_INVITATIONS, most, deleted_users)
 }
 
-/// Erases payloads with addresses of deleted people; gives how many.
-pub fn erase_addressed(deleted_users: DeletedUsers) -> usize {
-    erase(&WITH_ADDRESSES, deleted_users)
+/// Erases at most `most` payloads with addresses of deleted people; gives how many.
+pub fn erase_addressed(most: i32, deleted_users: DeletedUsers) -> usize {
+    erase(&WITH_ADDRESSES, most, deleted_users)
 }
 
-fn erase(query: &Prepared, deleted_users: DeletedUsers) -> usize {
-    let list = query.query(&[MOST.into_datum()], found);
+fn erase(query: &Prepared, most: i32, deleted_users: DeletedUsers) -> usize {
+    let list = query.query(&[most.into_datum()], found);
     for found in &list {
         let payload = found.payload.as_deref();
         let event = payload.and_then(|payload| Event::parse(payload, found.event_at).ok());
