@@ -23,6 +23,13 @@ impl World {
         let Some(creator) = self.any(Resource::Users) else {
             return;
         };
+        let organization = self.new_organization(creator);
+        self.announce(organization, "organization.created");
+        self.join(creator, organization, "org:admin");
+    }
+
+    /// An organization of which nothing is told yet.
+    pub(super) fn new_organization(&mut self, creator: Place) -> Place {
         let created_by = self.record(creator).id.clone();
         let mut pen = self.pen();
         let now_ms = pen.now_ms;
@@ -42,9 +49,7 @@ impl World {
             "created_at": now_ms,
             "updated_at": now_ms,
         });
-        let organization = self.add(Resource::Organizations, Record::new(organization));
-        self.announce(organization, "organization.created");
-        self.join(creator, organization, "org:admin");
+        self.add(Resource::Organizations, Record::new(organization))
     }
 
     pub(super) fn rename_organization(&mut self, organization: Place) {
@@ -71,7 +76,7 @@ impl World {
             self.tell_what_ends_with_organization(organization);
         }
         let record = self.record(organization);
-        let (id, slug) = (record.id.clone(), record.object["slug"].clone());
+        let (id, slug) = (record.id.clone(), record.object()["slug"].take());
         let stub = json!({ "object": "organization", "id": id, "slug": slug, "deleted": true });
         self.announce_stub(organization, "organization.deleted", stub);
         if told && !first {
@@ -82,7 +87,7 @@ impl World {
             Resource::OrganizationInvitations,
             Resource::OrganizationDomains,
         ] {
-            for ended in self.all(resource, |record| record.organization == Some(organization)) {
+            for ended in self.belongings(organization, resource) {
                 self.end(ended, None);
             }
         }
@@ -90,11 +95,10 @@ impl World {
 
     /// Of invitations there is no deletion event.
     fn tell_what_ends_with_organization(&mut self, organization: Place) {
-        let is_its = |record: &Record| record.organization == Some(organization);
-        for membership in self.all(Resource::OrganizationMemberships, is_its) {
+        for membership in self.belongings(organization, Resource::OrganizationMemberships) {
             self.leave(membership);
         }
-        for domain in self.all(Resource::OrganizationDomains, is_its) {
+        for domain in self.belongings(organization, Resource::OrganizationDomains) {
             self.delete_domain(domain);
         }
     }

@@ -1,6 +1,6 @@
 //! People sign up, change and go.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::World;
 use super::person::{list, verified};
@@ -31,13 +31,18 @@ impl World {
         // At Clerk the first object already shows a later updated_at.
         self.clock.wait(18);
         user["updated_at"] = json!(self.clock.now_ms());
-        let mut record = Record::new(user);
+        let person = self.new_person(user);
         if self.dice.chance(0.2) {
             let directory_id = self.dice.id("directory_");
-            record.scim = Some(json!({ "directory_id": directory_id, "directory_enabled": true }));
+            self.record_mut(person).scim =
+                Some(json!({ "directory_id": directory_id, "directory_enabled": true }));
         }
-        let person = self.add(Resource::Users, record);
         self.announce(person, "user.created");
+    }
+
+    /// Somebody of whom nothing is told yet.
+    pub(super) fn new_person(&mut self, user: Value) -> Place {
+        self.add(Resource::Users, Record::new(user))
     }
 
     pub(super) fn rename_user(&mut self, person: Place) {
@@ -75,11 +80,11 @@ impl World {
     }
 
     fn verify_email(&mut self, person: Place) {
-        let object = &self.record(person).object;
+        let object = self.record(person).object();
         let addresses = object["email_addresses"]
             .as_array()
             .expect("the field is an array");
-        let unverified = |address: &serde_json::Value| address["verification"]["status"] != "verified";
+        let unverified = |address: &Value| address["verification"]["status"] != "verified";
         let Some(index) = addresses.iter().position(unverified) else {
             return;
         };
@@ -132,8 +137,9 @@ impl World {
         }
         let record = self.record(person);
         let mut stub = json!({ "object": "user", "id": record.id, "deleted": true });
-        if !record.object["external_id"].is_null() {
-            stub["external_id"] = record.object["external_id"].clone();
+        let external_id = record.object()["external_id"].take();
+        if !external_id.is_null() {
+            stub["external_id"] = external_id;
         } else if self.dice.chance(0.3) {
             stub["slug"] = json!(null);
         }
@@ -142,16 +148,14 @@ impl World {
             self.tell_what_ends_with(person);
         }
         for resource in [Resource::OrganizationMemberships, Resource::Sessions] {
-            for ended in self.all(resource, |record| record.person == Some(person)) {
+            for ended in self.belongings(person, resource) {
                 self.end(ended, None);
             }
         }
     }
 
     fn tell_what_ends_with(&mut self, person: Place) {
-        for membership in self.all(Resource::OrganizationMemberships, |record| {
-            record.person == Some(person)
-        }) {
+        for membership in self.belongings(person, Resource::OrganizationMemberships) {
             self.leave(membership);
         }
         for session in self.active_sessions_of(person) {
