@@ -33,6 +33,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     token::trust::watch_for_changes();
     identity::datums::free_at_transaction_end();
+    identity::missing_role::watch_transactions();
 }
 
 extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
@@ -47,7 +48,16 @@ extension_sql_file!(
     name = "ledger",
     requires = ["mirror_tables"]
 );
-extension_sql_file!("../sql/20_identity.sql", name = "identity", requires = ["ledger"]);
+extension_sql_file!(
+    "../sql/17_tokens_without_role.sql",
+    name = "tokens_without_role",
+    requires = ["ledger"]
+);
+extension_sql_file!(
+    "../sql/20_identity.sql",
+    name = "identity",
+    requires = ["tokens_without_role"]
+);
 extension_sql_file!("../sql/25_views.sql", name = "views", requires = ["identity"]);
 extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"]);
 extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);
@@ -58,6 +68,51 @@ extension_sql_file!(
     requires = ["handlers"]
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
+extension_sql_file!(
+    "../sql/60_doctor_findings.sql",
+    name = "doctor_findings",
+    requires = ["api"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_identity.sql",
+    name = "doctor_identity",
+    requires = ["doctor_findings"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_webhooks.sql",
+    name = "doctor_webhooks",
+    requires = ["doctor_identity", webhook_signing_secrets]
+);
+extension_sql_file!(
+    "../sql/60_doctor_server.sql",
+    name = "doctor_server",
+    requires = ["doctor_webhooks"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_privileges.sql",
+    name = "doctor_privileges",
+    requires = ["doctor_server"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_logging.sql",
+    name = "doctor_logging",
+    requires = ["doctor_privileges"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_policies.sql",
+    name = "doctor_policies",
+    requires = ["doctor_logging"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_tables.sql",
+    name = "doctor_tables",
+    requires = ["doctor_policies"]
+);
+extension_sql_file!(
+    "../sql/69_doctor.sql",
+    name = "doctor",
+    requires = ["doctor_tables"]
+);
 extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",

@@ -9,6 +9,7 @@ mod claims;
 pub mod datums;
 mod has;
 mod helpers;
+pub mod missing_role;
 mod resolve;
 pub mod stamp;
 mod whoami;

@@ -11,3 +11,4 @@ mod secrets;
 pub mod sql;
 mod trust_changes;
 pub mod vault;
+mod version;

@@ -2,6 +2,7 @@
 
 mod exchange;
 pub mod fetch_keys;
+pub mod note_missing_role;
 pub mod one_shot;
 pub mod run_handlers;
 mod work_lock;
