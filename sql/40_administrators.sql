@@ -36,12 +36,14 @@ CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
 AS $body$
     SELECT clerk.change_grants(grantee, give, ARRAY[
         'clerk.add_webhook_signing_secret', 'clerk.configure', 'clerk.configure_mirror', 'clerk.drop_event_handler',
-        'clerk.doctor', 'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.library_version', 'clerk.maintain', 'clerk.on_event',
+        'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.maintain', 'clerk.on_event',
         'clerk.prune_webhook_events', 'clerk.refresh_jwks', 'clerk.remove_instance', 'clerk.replay_event',
         'clerk.retry_failed', 'clerk.set_identity_source', 'clerk.verify_jwt', 'clerk.verify_webhook',
+        'clerk.doctor', 'clerk.library_version',
         'clerk.webhook_signing_secrets'
     ]::regproc[], ARRAY[
-        'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings', 'clerk.tokens_without_role',
+        'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
+        'clerk.tokens_without_role',
         'clerk.webhook_events', 'clerk.webhook_rejections'
     ]::regclass[])
 $body$;

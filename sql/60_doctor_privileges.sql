@@ -105,12 +105,10 @@ AS $body$
     ), excess AS (
         SELECT g.identity, g.kind, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END AS grantee, g.privilege_type
         FROM given AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee
-        WHERE CASE
-            WHEN g.grantee = 0 THEN g.object NOT IN (SELECT h.object FROM helper AS h)
-            WHEN r.rolname IN ('anon', 'authenticated')
-                THEN g.object NOT IN (SELECT a.object FROM clerk.api_grants() AS a WHERE a.grantee = r.rolname)
-            ELSE false
-        END OR g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
+        WHERE (COALESCE(r.rolname, 'PUBLIC') IN ('PUBLIC', 'anon', 'authenticated')
+                AND g.object NOT IN (SELECT h.object FROM helper AS h)
+                AND g.object NOT IN (SELECT a.object FROM clerk.api_grants() AS a WHERE a.grantee = r.rolname))
+            OR g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
     ), lack AS (
         SELECT format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC;', h.object::regproc::regprocedure) AS mend, 'PUBLIC: ' || h.object AS what
         FROM helper AS h

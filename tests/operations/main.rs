@@ -1,0 +1,3 @@
+//! Operations: what the database says of itself.
+
+mod doctor;
