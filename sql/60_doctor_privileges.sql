@@ -16,9 +16,9 @@ AS $body$
         WHERE entry.grantee <> k.relowner
     ), reader AS (
         -- Row level security, if it is on, keeps such a role out unless it bypasses that.
-        SELECT r.rolname FROM pg_roles AS r
-        WHERE pg_has_role(r.oid, 'pg_read_all_data', 'USAGE') AND NOT r.rolsuper AND r.rolname <> 'pg_read_all_data'
-          AND NOT EXISTS (SELECT FROM kept AS k WHERE pg_has_role(r.oid, k.relowner, 'USAGE'))
+        SELECT r.rolname FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.member
+        WHERE m.roleid = 'pg_read_all_data'::regrole AND NOT r.rolsuper
+          AND NOT EXISTS (SELECT FROM kept AS k WHERE pg_has_role(r.oid, k.relowner, 'MEMBER'))
           AND EXISTS (SELECT FROM kept AS k WHERE r.rolbypassrls OR NOT k.relrowsecurity)
     )
     SELECT 'granted to nobody', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'failed' END,

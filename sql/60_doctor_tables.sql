@@ -59,7 +59,8 @@ AS $body$
     SELECT concat_ws(' ',
         CASE WHEN changed.default_text IS NOT NULL THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', a.attrelid::regclass, a.attname) END,
         format('ALTER TABLE %s ALTER COLUMN %I TYPE text USING %I::text;', a.attrelid::regclass, a.attname, a.attname),
-        format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s;', a.attrelid::regclass, a.attname, changed.default_text))
+        CASE WHEN changed.default_text IS NOT NULL THEN
+            format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s;', a.attrelid::regclass, a.attname, changed.default_text) END)
     FROM pg_attribute AS a
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum,
     LATERAL (SELECT NULLIF(clerk.for_clerk_ids(pg_get_expr(d.adbin, d.adrelid)), pg_get_expr(d.adbin, d.adrelid))) AS changed (default_text)
