@@ -4,4 +4,8 @@ mod exchange;
 pub mod fetch_keys;
 pub mod one_shot;
 pub mod run_handlers;
+pub mod run_syncs;
+mod transaction;
 mod work_lock;
+
+pub use transaction::{cancellable, transaction};
