@@ -28,7 +28,6 @@ const OLDEST_FIRST: Order = Order {
 /// A list of the Backend API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    resource: Resource,
     pub(super) path: String,
     /// None: nothing is said about it.
     pub(super) order: Option<Order>,
@@ -45,7 +44,7 @@ impl Listing {
     /// Everything there is of a resource. None for what Clerk does not list: sessions, payment attempts, and subscriptions,
     /// which are asked for payer by payer.
     pub fn all(resource: Resource) -> Option<Self> {
-        let list = |path: &str| Self::plain(resource, path.to_owned());
+        let list = |path: &str| Self::plain(path.to_owned());
         Some(match resource {
             Resource::Users => Self {
                 by_cursor: true,
@@ -66,13 +65,8 @@ impl Listing {
                 ..list("/invitations")
             },
             Resource::SubscriptionItems => Self {
-                order: Some(Order {
-                    by: "created_at",
-                    newest_first: true,
-                    asked: false,
-                }),
                 filters: vec![("paginated", "true".to_owned()), ("include_free", "true".to_owned())],
-                ..list("/billing/subscription_items")
+                ..Self::billing("/billing/subscription_items".to_owned())
             },
             Resource::Sessions | Resource::Subscriptions | Resource::PaymentAttempts => return None,
         })
@@ -99,28 +93,38 @@ impl Listing {
         let path = format!("/users/{}/organization_memberships", encode(user_id));
         Self {
             order: None,
-            ..Self::plain(Resource::OrganizationMemberships, path)
+            ..Self::plain(path)
         }
     }
 
     /// The members of an organization.
     pub fn memberships_of_organization(organization_id: &str) -> Self {
         let path = format!("/organizations/{}/memberships", encode(organization_id));
-        Self::plain(Resource::OrganizationMemberships, path)
+        Self::plain(path)
     }
 
     /// The invitations into an organization, but those that its domains made.
     pub fn invitations_of_organization(organization_id: &str) -> Self {
         let path = format!("/organizations/{}/invitations", encode(organization_id));
-        Self::plain(Resource::OrganizationInvitations, path)
+        Self::plain(path)
     }
 
     /// The domains of an organization.
     pub fn domains_of_organization(organization_id: &str) -> Self {
         Self {
             filters: vec![("organization_id", organization_id.to_owned())],
-            ..Self::plain(Resource::OrganizationDomains, "/organization_domains".to_owned())
+            ..Self::plain("/organization_domains".to_owned())
         }
+    }
+
+    /// Billing statements, which tell what payments there were.
+    pub fn statements() -> Self {
+        Self::billing("/billing/statements".to_owned())
+    }
+
+    /// The attempts to pay a statement.
+    pub fn payment_attempts_of_statement(statement_id: &str) -> Self {
+        Self::billing(format!("/billing/statements/{}/payment_attempts", encode(statement_id)))
     }
 
     /// The objects with these ids; at most [`MAX_IDS`]. None for a resource whose list takes no ids.
@@ -132,7 +136,7 @@ impl Listing {
         };
         Some(Self {
             filters: named(name, ids),
-            ..Self::plain(resource, path.to_owned())
+            ..Self::plain(path.to_owned())
         })
     }
 
@@ -144,9 +148,21 @@ impl Listing {
         }
     }
 
-    fn plain(resource: Resource, path: String) -> Self {
+    /// What is new comes first in the lists of billing, and they know no other order.
+    fn billing(path: String) -> Self {
         Self {
-            resource,
+            order: Some(Order {
+                by: "created_at",
+                newest_first: true,
+                asked: false,
+            }),
+            filters: vec![("paginated", "true".to_owned())],
+            ..Self::plain(path)
+        }
+    }
+
+    fn plain(path: String) -> Self {
+        Self {
             path,
             order: Some(OLDEST_FIRST),
             by_cursor: false,
@@ -154,11 +170,6 @@ impl Listing {
             filters: Vec::new(),
             rounds: &[None],
         }
-    }
-
-    /// What the rows are.
-    pub fn resource(&self) -> Resource {
-        self.resource
     }
 
     /// The path of the list below the API's URL.

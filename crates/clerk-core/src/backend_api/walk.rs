@@ -38,6 +38,8 @@ pub struct Walk {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Position {
+    /// When the first answer came, by Clerk, in microseconds since 1970.
+    began_at: Option<i64>,
     /// Which of the list's rounds.
     round: usize,
     /// Rows per page: fewer than the most after an answer that was too large.
@@ -61,7 +63,7 @@ struct Position {
     first_total: Option<u64>,
     total: Option<u64>,
     /// Whether Clerk is to be asked for its count.
-    count: bool,
+    recount: bool,
     /// How often the round was begun again.
     passes: u32,
     repeats: u32,
@@ -79,6 +81,7 @@ struct Position {
 impl Default for Position {
     fn default() -> Self {
         Self {
+            began_at: None,
             round: 0,
             limit: MAX_LIMIT,
             tail: Vec::new(),
@@ -91,7 +94,7 @@ impl Default for Position {
             seen_before: 0,
             first_total: None,
             total: None,
-            count: true,
+            recount: true,
             passes: 0,
             repeats: 0,
             idle: 0,
@@ -180,6 +183,11 @@ impl Walk {
         self.at.done && self.at.complete
     }
 
+    /// When the first answer came, by Clerk, in microseconds since 1970: whatever was there then and since is seen by the end.
+    pub fn began_at(&self) -> Option<i64> {
+        self.at.began_at
+    }
+
     /// How many rows were seen.
     pub fn seen(&self) -> u64 {
         self.at.seen_before + self.at.seen
@@ -197,12 +205,17 @@ impl Walk {
 
     /// Whether the number of rows is to be asked for before the next page.
     pub fn wants_count(&self) -> bool {
-        self.at.count && !self.at.done && self.listing.count_path.is_some()
+        self.at.recount && !self.at.done && self.listing.count_path.is_some()
     }
 
-    /// Takes the number of rows.
-    pub fn counted(&mut self, total: u64) {
-        self.at.count = false;
+    /// Takes the number of rows, as it was at that time by Clerk.
+    pub fn count(&mut self, total: u64, observed_at: i64) {
+        self.at.began_at.get_or_insert(observed_at);
+        self.counted(total);
+    }
+
+    fn counted(&mut self, total: u64) {
+        self.at.recount = false;
         self.at.first_total.get_or_insert(total);
         self.at.total = Some(total);
     }
@@ -269,8 +282,9 @@ impl Walk {
         })
     }
 
-    /// Takes the answer to [`Self::query`].
-    pub fn advance(&mut self, answer: &Answered) -> Step {
+    /// Takes the answer to [`Self::query`], of that time by Clerk.
+    pub fn advance(&mut self, answer: &Answered, observed_at: i64) -> Step {
+        self.at.began_at.get_or_insert(observed_at);
         if let Some(total) = answer.total {
             self.counted(total);
         }
@@ -378,13 +392,14 @@ impl Walk {
             self.at.passes += 1;
             if self.listing.by_cursor {
                 // Nothing can have been passed over, so more can only come behind the last row.
-                self.at.count = true;
+                self.at.recount = true;
             } else {
                 self.begin_again();
             }
             return;
         }
         self.at = Position {
+            began_at: self.at.began_at,
             round: self.at.round + 1,
             limit: self.at.limit,
             seen_before: self.at.seen_before + self.at.seen,
@@ -401,6 +416,7 @@ impl Walk {
     /// From the first row of this round.
     fn begin_again(&mut self) {
         self.at = Position {
+            began_at: self.at.began_at,
             round: self.at.round,
             limit: self.at.limit,
             seen_before: self.at.seen_before,
