@@ -33,6 +33,14 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Of one answer.
+    pub fn of_page() -> Self {
+        Self {
+            pages: 1,
+            ..Self::default()
+        }
+    }
+
     fn fail(&mut self, id: &str, error: String) {
         self.failed += 1;
         if self.errors.len() < MOST_ERRORS {

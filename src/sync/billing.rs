@@ -54,10 +54,7 @@ pub fn subscriptions(run: &Run, step: &mut Step, backend: &mut Backend) -> Resul
     while let Some(page) = ask(|| walker.next_page(backend))? {
         let asked = ask_payers(backend, page.objects(), &mut known)?;
         save(run, step, |step, setup, source, manner| {
-            let mut tally = Tally {
-                pages: 1,
-                ..Tally::default()
-            };
+            let mut tally = Tally::of_page();
             for asked in &asked {
                 let origin = Origin::at(asked.observed_at, setup, source);
                 let list = format!("[{}]", asked.subscription);

@@ -135,10 +135,7 @@ pub fn ask_for_unseen(run: &Run, step: &mut Step, backend: &mut Backend) -> Resu
         let found = ask(|| question(backend, resource, &unseen))?;
         let gone: Vec<&Unseen> = unseen.iter().filter(|row| !found.ids.contains(&row.id)).collect();
         save(run, step, |step, setup, source, manner| {
-            let mut tally = Tally {
-                pages: 1,
-                ..Tally::default()
-            };
+            let mut tally = Tally::of_page();
             if let Some(objects) = &found.objects {
                 let origin = Origin::at(found.observed_at, setup, source);
                 apply_objects(resource, objects, &origin, manner, &mut tally);

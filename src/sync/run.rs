@@ -16,7 +16,6 @@ pub struct Run {
     pub confirm_missing: bool,
     pub subject_id: Option<String>,
     pub resources: Vec<Resource>,
-    pub attempts: i32,
 }
 
 /// The instance whose issuer has that hash: all that fits into a worker's argument.
@@ -58,7 +57,7 @@ pub fn take_next(issuer: &str, lane: Lane) -> Option<Run> {
                AND (o.state = 'running' OR COALESCE(o.next_attempt_at <= clock_timestamp(), true))
              ORDER BY o.state DESC, o.id LIMIT 1 FOR UPDATE
          )
-         RETURNING r.id, r.issuer, r.kind, r.full_walk, r.confirm_missing, r.subject_id, r.resources, r.attempts",
+         RETURNING r.id, r.issuer, r.kind, r.full_walk, r.confirm_missing, r.subject_id, r.resources",
         &[pg_sys::TEXTOID, pg_sys::BOOLOID],
     );
     let arguments = [issuer.into_datum(), (lane == Lane::Subjects).into_datum()];
@@ -78,7 +77,6 @@ fn read(row: &Row) -> Option<Run> {
             .iter()
             .filter_map(|table| Resource::from_table(table))
             .collect(),
-        attempts: row.get(8)?,
     })
 }
 

@@ -59,10 +59,7 @@ fn own(run: &Run, step: &mut Step, backend: &mut Backend, id: &str) -> Result<()
     let resource = step.resource;
     let found = ask(|| objects::many(backend, resource, &[id.to_owned()]))?;
     save(run, step, |step, setup, source, manner| {
-        let mut tally = Tally {
-            pages: 1,
-            ..Tally::default()
-        };
+        let mut tally = Tally::of_page();
         let origin = Origin::at(found.observed_at, setup, source);
         apply_objects(resource, found.objects(), &origin, manner, &mut tally);
         if !found.ids.iter().any(|found| found == id) {

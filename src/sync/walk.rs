@@ -37,10 +37,7 @@ pub fn walk(
     while let Some(page) = ask(|| walker.next_page(backend))? {
         save(run, step, |step, setup, source, manner| {
             let origin = Origin::at(page.observed_at, setup, source);
-            let mut tally = Tally {
-                pages: 1,
-                ..Tally::default()
-            };
+            let mut tally = Tally::of_page();
             apply_objects(step.resource, page.objects(), &origin, manner, &mut tally);
             step.position.walk = Some(walker.position());
             step.done = walker.seen() as i64;
