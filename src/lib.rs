@@ -16,6 +16,7 @@ mod mirror;
 mod operations;
 mod settings;
 mod subtransaction;
+mod sync;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod token;
@@ -69,9 +70,15 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
 extension_sql_file!(
+    "../sql/47_backend_api.sql",
+    name = "backend_api",
+    requires = ["api", set_secret_key, drop_secret_key, secret_keys]
+);
+extension_sql_file!("../sql/50_sync.sql", name = "sync", requires = ["backend_api"]);
+extension_sql_file!(
     "../sql/60_doctor_findings.sql",
     name = "doctor_findings",
-    requires = ["api"]
+    requires = ["sync"]
 );
 extension_sql_file!(
     "../sql/60_doctor_identity.sql",
@@ -117,7 +124,7 @@ extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
     requires = [
-        "api",
+        "sync",
         configure,
         configure_mirror,
         refresh_jwks,

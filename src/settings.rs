@@ -17,6 +17,8 @@ use crate::identity;
 static OWN_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// 5 s: an answer of 2 KB that takes longer will not come; a caller waits at most this long for a new key.
 static HTTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+/// 30 s: a page of 500 users that takes longer is asked for again, and nobody but a worker waits for it.
+static API_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 /// Unset: Mozilla's roots, compiled in, so that a container without a CA bundle works.
 static HTTP_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 /// Unset: no proxy. The environment's proxy variables are never read.
@@ -32,9 +34,14 @@ static TOKEN_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
 /// 30 s: handlers are called one after the other, so one that hangs delays the others by this much at each attempt.
 static HANDLER_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 
-/// How long one HTTP request may take in all.
+/// How long one request for keys may take in all.
 pub fn http_timeout() -> Duration {
     Duration::from_millis(HTTP_TIMEOUT.get() as u64)
+}
+
+/// How long one request to the Backend API may take in all.
+pub fn api_timeout() -> Duration {
+    Duration::from_millis(API_TIMEOUT.get() as u64)
 }
 
 /// File of PEM certificates to trust instead of the compiled-in roots.
@@ -47,7 +54,7 @@ pub fn http_proxy() -> Option<String> {
     text(&HTTP_PROXY)
 }
 
-/// Whether keys may be fetched over plain http from this machine.
+/// Whether Clerk may be asked over plain http on this machine.
 pub fn allow_http_loopback() -> bool {
     ALLOW_HTTP_LOOPBACK.get()
 }
@@ -181,11 +188,21 @@ fn define_own() {
     );
     GucRegistry::define_int_guc(
         c"clerk.http_timeout",
-        c"Longest time one HTTP request to Clerk may take in all.",
+        c"Longest time one request for an instance's keys may take in all.",
         c"",
         &HTTP_TIMEOUT,
         100,
         60_000,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.api_timeout",
+        c"Longest time one request to Clerk's Backend API may take in all.",
+        c"Read by the background workers that make the requests.",
+        &API_TIMEOUT,
+        100,
+        600_000,
         GucContext::Suset,
         GucFlags::UNIT_MS,
     );

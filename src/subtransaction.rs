@@ -42,16 +42,21 @@ pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, SqlError> {
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
         result.map_err(|error| {
-            let report = report(&error);
-            let sqlstate = report.sql_error_code();
-            if must_go_on(sqlstate) {
+            let caught = caught(&error);
+            if must_go_on(caught.sqlstate) {
                 error.rethrow();
             }
-            SqlError {
-                sqlstate,
-                message: report.message().to_owned(),
-            }
+            caught
         })
+    }
+}
+
+/// What an error says.
+pub fn caught(error: &CaughtError) -> SqlError {
+    let report = report(error);
+    SqlError {
+        sqlstate: report.sql_error_code(),
+        message: report.message().to_owned(),
     }
 }
 

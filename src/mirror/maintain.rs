@@ -8,6 +8,7 @@ use super::{erase, handlers, prune, retry};
 use crate::call::Call;
 use crate::error::Fault;
 use crate::subtransaction::attempt;
+use crate::sync;
 use crate::{c_function, json};
 
 c_function!(clerk_maintain, maintain);
@@ -21,12 +22,13 @@ type Part = (&'static str, fn(&Setup) -> Value);
 /// `maintain()`: each part on its own, so that one that fails does not stop the others.
 fn maintain(_call: &Call) -> Option<pg_sys::Datum> {
     let setup = setup::current();
-    let parts: [Part; 4] = [
+    let parts: [Part; 5] = [
         // First, because it waits, and the others leave rows locked until the transaction ends.
         ("handlers", |_| handlers::run_due()),
         ("retried", |setup| retry::retry_due(MOST, setup).to_json()),
         ("erased", |setup| json!(erase::erase(setup))),
         ("pruned", |_| prune::prune()),
+        ("syncs", |_| sync::start_due()),
     ];
     let mut report = Map::new();
     for (name, part) in parts {

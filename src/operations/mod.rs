@@ -1,12 +1,13 @@
 //! What an administrator does: configure instances and bring their keys.
 
 mod configure;
-mod instances;
+pub mod instances;
 pub mod key_store;
 pub mod keys;
 mod mirror_arguments;
 mod mirror_settings;
 mod plan;
+mod secret_keys;
 mod secrets;
 pub mod sql;
 mod trust_changes;

@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod authorization;
+pub mod backend_api;
 mod checks;
 mod claims;
 mod json;

@@ -133,6 +133,15 @@ fn endless() -> Body {
 
 /// Promises the whole of `text` and closes the connection after half of it.
 fn half(text: &str) -> Response {
+    let mut response = json_body(cut_in_half(text));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, text.len().into());
+    response
+}
+
+/// The first half of `text`, then a closed connection.
+pub(crate) fn cut_in_half(text: &str) -> Body {
     let beginning = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
     let cut = async {
         // A failing body takes unsent bytes with it, so let the beginning go out first.
@@ -140,11 +149,7 @@ fn half(text: &str) -> Response {
         Err(io::Error::from(io::ErrorKind::ConnectionAborted))
     };
     let body = stream::iter([Ok(beginning)]).chain(stream::once(cut));
-    let mut response = json_body(Body::from_stream(body));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, text.len().into());
-    response
+    Body::from_stream(body)
 }
 
 /// Adds members that only a private key has (RFC 7518 §6.3.2). Their values are made up: it is their presence

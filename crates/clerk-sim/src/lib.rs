@@ -21,9 +21,16 @@
 //! assert_eq!(jwt.split('.').count(), 3);
 //! ```
 //!
+//! The Backend API is served too, below [`Simulator::api_url`]: over the [`World`] or, for benches, over a [`Crowd`] of
+//! any size.
+//!
 //! The binary `clerk-sim` serves the same over HTTP; [`control`] lists its requests.
 
+mod api;
+mod backend;
+mod connection;
 pub mod control;
+mod crowd;
 mod faults;
 mod keys;
 mod network;
@@ -36,6 +43,8 @@ mod signature;
 mod tokens;
 mod world;
 
+pub use api::{ApiFault, ApiRequest, ApiSettings, Chaos, FaultPlan, RateLimit, WorldClock};
+pub use crowd::Crowd;
 pub use faults::Fault;
 pub use keys::{Algorithm, Rotation, SigningKeys};
 pub use network::{Delivery, Network};

@@ -105,6 +105,12 @@ impl Sender {
 
 /// Seconds since 1970, by this machine's clock: a receiver compares with its own.
 pub(crate) fn now_s() -> i64 {
+    now_ms() / 1_000
+}
+
+/// Milliseconds since 1970, by this machine's clock.
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.expect("the clock is past 1970").as_secs().cast_signed()
+    let since = since.expect("the clock is past 1970").as_millis();
+    i64::try_from(since).expect("the clock is before the year 292 million")
 }

@@ -13,10 +13,13 @@ use axum::routing::get;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::api::{self, Api, ApiSettings, WorldClock};
+use crate::connection::{Door, Wire};
 use crate::control;
 use crate::faults::Fault;
 use crate::keys::{Rotation, SigningKeys};
 use crate::random::random_hex;
+use crate::sender::now_ms;
 use crate::tokens::Token;
 use crate::world::{World, WorldOptions};
 
@@ -29,6 +32,8 @@ pub struct Options {
     pub issuer: String,
     /// The kid of the first key. At Clerk it is the instance id.
     pub kid: String,
+    /// What kind of instance the Backend API is one of.
+    pub api: ApiSettings,
 }
 
 impl Default for Options {
@@ -37,13 +42,14 @@ impl Default for Options {
             port: 0,
             issuer: "https://clerk.sim.test".to_owned(),
             kid: "ins_sim".to_owned(),
+            api: ApiSettings::default(),
         }
     }
 }
 
 /// A running stand-in for Clerk. It stops when dropped, open connections included.
 pub struct Simulator {
-    instance: Arc<Instance>,
+    pub(crate) instance: Arc<Instance>,
     address: SocketAddr,
     /// Dropping the sender stops the server.
     stop: Option<oneshot::Sender<()>>,
@@ -154,6 +160,9 @@ impl Drop for Simulator {
 /// The state behind the endpoints, shared by the server thread and the [`Simulator`].
 pub(crate) struct Instance {
     pub(crate) issuer: String,
+    /// The instance id, as which the first key was published too.
+    pub(crate) id: String,
+    pub(crate) api: Api,
     keys: Mutex<SigningKeys>,
     fault: Mutex<Fault>,
     jwks_requests: AtomicU64,
@@ -162,12 +171,19 @@ pub(crate) struct Instance {
 
 impl Instance {
     fn new(options: Options) -> Self {
+        let keys = SigningKeys::new(&options.kid);
+        let world = World::new(WorldOptions {
+            instance_id: options.kid.clone(),
+            ..WorldOptions::default()
+        });
         Self {
             issuer: options.issuer,
-            keys: Mutex::new(SigningKeys::new(&options.kid)),
+            id: options.kid,
+            api: Api::new(options.api),
+            keys: Mutex::new(keys),
             fault: Mutex::new(Fault::Ok),
             jwks_requests: AtomicU64::new(0),
-            world: Mutex::new(World::new(WorldOptions::default())),
+            world: Mutex::new(world),
         }
     }
 
@@ -175,8 +191,21 @@ impl Instance {
         self.keys.lock().expect("no holder of the keys panics")
     }
 
+    /// The world, at the time that its clock says.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("no holder of the world panics")
+        let mut world = self.world.lock().expect("no holder of the world panics");
+        if let Some(now_ms) = self.wall_ms() {
+            world.catch_up(now_ms);
+        }
+        world
+    }
+
+    /// This machine's time as the world's clock has it, if it looks at it.
+    pub(crate) fn wall_ms(&self) -> Option<i64> {
+        match self.api.settings().clock {
+            WorldClock::World => None,
+            WorldClock::Wall { ahead_ms } => Some(now_ms() + ahead_ms),
+        }
     }
 
     pub(crate) fn rotate(&self, rotation: Rotation) -> String {
@@ -215,6 +244,7 @@ fn router(instance: Arc<Instance>) -> Router {
             "/.well-known/jwks.json",
             get(async |State(instance): State<Arc<Instance>>| instance.answer_jwks().await),
         )
+        .merge(api::router())
         .merge(control::router())
         .with_state(instance)
 }
@@ -227,8 +257,9 @@ fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) 
         .expect("a runtime can be built");
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is non-blocking");
+        let router = router.into_make_service_with_connect_info::<Wire>();
         tokio::select! {
-            _ = axum::serve(listener, router).into_future() => {}
+            _ = axum::serve(Door(listener), router).into_future() => {}
             _ = stopped => {}
         }
     });

@@ -77,7 +77,7 @@ impl World {
     }
 
     fn fall_behind_or_catch_up(&mut self, subscription: Place) {
-        let falls_behind = self.record(subscription).object["status"] == "active";
+        let falls_behind = self.record(subscription).object()["status"] == "active";
         self.change(subscription, |subscription, pen| {
             subscription["status"] = json!(if falls_behind { "past_due" } else { "active" });
             subscription["past_due_at"] = if falls_behind {
@@ -112,7 +112,7 @@ impl World {
     fn active_items(&self, subscription: Place) -> Vec<Place> {
         let items = self.record(subscription).parts.iter().copied();
         items
-            .filter(|item| self.record(*item).object["status"] == "active")
+            .filter(|item| self.record(*item).object()["status"] == "active")
             .collect()
     }
 

@@ -29,12 +29,9 @@ impl World {
 
     /// Makes a person a member under a new membership id, unless they are one.
     pub(super) fn join(&mut self, person: Place, organization: Place, role: &str) {
-        let is_member =
-            |record: &Record| record.person == Some(person) && record.organization == Some(organization);
-        if self
-            .any_such(Resource::OrganizationMemberships, is_member)
-            .is_some()
-        {
+        let mut memberships = self.belongings(person, Resource::OrganizationMemberships);
+        memberships.retain(|membership| self.record(*membership).organization == Some(organization));
+        if self.any_of(&memberships).is_some() {
             return;
         }
         let mut pen = self.pen();

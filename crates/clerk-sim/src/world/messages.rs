@@ -14,7 +14,7 @@ impl World {
         let code = format!("{:06}", self.dice.below(1_000_000));
         let id = self.dice.token(27);
         let now_ms = self.clock.now_ms();
-        let user = &self.record(person).object;
+        let user = &self.record(person).object();
         let name = user["first_name"].as_str().unwrap_or("you");
         let number = &user["phone_numbers"][0];
         if number.is_null() {

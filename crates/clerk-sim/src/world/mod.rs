@@ -27,6 +27,8 @@ mod clock;
 mod dice;
 mod event;
 mod invitations;
+mod listing;
+mod matching;
 mod memberships;
 mod messages;
 mod options;
@@ -37,6 +39,7 @@ mod payments;
 mod pen;
 mod people;
 mod person;
+mod ranks;
 mod records;
 mod resource;
 mod roles;
@@ -55,6 +58,7 @@ pub use show::ApiPage;
 pub use truth::{Fact, Truth};
 
 pub(crate) use dice::Dice;
+pub(crate) use listing::{Condition, NoPage, Order, OrderBy, Page, Scope, Wanted};
 
 use serde_json::Value;
 
@@ -94,6 +98,19 @@ impl World {
     /// The world's time. No event so far is later.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// Lets time go by in which nothing happens.
+    pub fn pass(&mut self, ms: i64) {
+        self.clock.thaw();
+        self.clock.wait(ms.max(0));
+    }
+
+    /// Lets the world's time be this at least.
+    pub(crate) fn catch_up(&mut self, now_ms: i64) {
+        if now_ms > self.now_ms() {
+            self.pass(now_ms - self.now_ms());
+        }
     }
 
     /// Lets one thing happen; gives its events, at least one, in the order in which they happened.
@@ -148,8 +165,13 @@ impl World {
     }
 
     fn add(&mut self, resource: Resource, record: Record) -> Place {
+        let owners = [record.person, record.organization];
         let index = self.tables[resource as usize].add(record);
-        Place { resource, index }
+        let place = Place { resource, index };
+        for owner in owners.into_iter().flatten() {
+            self.record_mut(owner).belongings.push(place);
+        }
+        place
     }
 
     fn end(&mut self, place: Place, deleted_at_ms: Option<i64>) {
@@ -168,32 +190,33 @@ impl World {
     /// Anything of a resource that something may still happen to.
     fn any(&mut self, resource: Resource) -> Option<Place> {
         let living = &self.tables[resource as usize].living;
-        if living.is_empty() {
+        if living.len() == 0 {
             return None;
         }
-        let index = living[self.dice.below(living.len())];
+        let index = living.nth(self.dice.below(living.len()))?;
         Some(Place { resource, index })
     }
 
-    /// Any of those that fulfil a condition.
-    fn any_such(&mut self, resource: Resource, condition: impl Fn(&Record) -> bool) -> Option<Place> {
-        let table = &self.tables[resource as usize];
-        let living = table.living.iter().copied();
-        let such: Vec<usize> = living.filter(|index| condition(&table.records[*index])).collect();
-        if such.is_empty() {
+    /// Any of these.
+    fn any_of(&mut self, places: &[Place]) -> Option<Place> {
+        if places.is_empty() {
             return None;
         }
-        let index = such[self.dice.below(such.len())];
-        Some(Place { resource, index })
+        Some(places[self.dice.below(places.len())])
     }
 
-    /// Everything that exists, oldest first, and fulfils a condition.
-    fn all(&self, resource: Resource, condition: impl Fn(&Record) -> bool) -> Vec<Place> {
-        let records = self.table(resource).records.iter().enumerate();
-        records
-            .filter(|(_, record)| record.exists && condition(record))
-            .map(|(index, _)| Place { resource, index })
+    /// What belongs to a person or an organization and exists, oldest first.
+    fn belongings(&self, owner: Place, resource: Resource) -> Vec<Place> {
+        let belongings = self.record(owner).belongings.iter().copied();
+        belongings
+            .filter(|place| place.resource == resource && self.record(*place).exists)
             .collect()
+    }
+
+    /// Everything that exists, oldest first.
+    fn all(&self, resource: Resource) -> impl Iterator<Item = Place> {
+        let existing = self.table(resource).existing.iter();
+        existing.map(move |index| Place { resource, index })
     }
 
     /// A pen for things that are no person's.
@@ -215,17 +238,19 @@ impl World {
     /// Changes an object now, with `updated_at` standing still or not.
     fn change_with(&mut self, place: Place, still: bool, edit: impl FnOnce(&mut Value, &mut Pen<'_>)) {
         let now_ms = self.clock.now_ms();
-        let record = &mut self.tables[place.resource as usize].records[place.index];
+        let table = &mut self.tables[place.resource as usize];
+        let record = &table.records[place.index];
+        let mut object = record.object();
         let mut pen = Pen {
             dice: &mut self.dice,
             adversity: &self.options.adversity,
             marker: record.marker.as_deref(),
             now_ms,
         };
-        edit(&mut record.object, &mut pen);
+        edit(&mut object, &mut pen);
         if !still {
-            record.object["updated_at"] = now_ms.into();
+            object["updated_at"] = now_ms.into();
         }
-        record.mark_changed();
+        table.write(place.index, &object);
     }
 }

@@ -19,10 +19,10 @@ impl World {
         let Some(organization) = self.any(Resource::Organizations) else {
             return;
         };
-        let inviter = self.any_such(Resource::OrganizationMemberships, |record| {
-            record.organization == Some(organization)
-        });
-        let inviter = inviter.and_then(|membership| self.record(membership).person);
+        let members = self.belongings(organization, Resource::OrganizationMemberships);
+        let inviter = self
+            .any_of(&members)
+            .and_then(|membership| self.record(membership).person);
         let inviter_id = inviter.map(|inviter| self.record(inviter).id.clone());
         let organization_id = self.record(organization).id.clone();
         let role = self.some_role();
@@ -73,7 +73,10 @@ impl World {
         self.announce(invitation, "organizationInvitation.accepted");
         self.close(invitation);
         let record = self.record(invitation);
-        let role = record.object["role"].as_str().unwrap_or("org:member").to_owned();
+        let role = record.object()["role"]
+            .as_str()
+            .unwrap_or("org:member")
+            .to_owned();
         if let Some(organization) = record.organization {
             self.join(person, organization, &role);
         }

@@ -71,7 +71,7 @@ impl World {
             self.tell_what_ends_with_organization(organization);
         }
         let record = self.record(organization);
-        let (id, slug) = (record.id.clone(), record.object["slug"].clone());
+        let (id, slug) = (record.id.clone(), record.object()["slug"].take());
         let stub = json!({ "object": "organization", "id": id, "slug": slug, "deleted": true });
         self.announce_stub(organization, "organization.deleted", stub);
         if told && !first {
@@ -82,7 +82,7 @@ impl World {
             Resource::OrganizationInvitations,
             Resource::OrganizationDomains,
         ] {
-            for ended in self.all(resource, |record| record.organization == Some(organization)) {
+            for ended in self.belongings(organization, resource) {
                 self.end(ended, None);
             }
         }
@@ -90,11 +90,10 @@ impl World {
 
     /// Of invitations there is no deletion event.
     fn tell_what_ends_with_organization(&mut self, organization: Place) {
-        let is_its = |record: &Record| record.organization == Some(organization);
-        for membership in self.all(Resource::OrganizationMemberships, is_its) {
+        for membership in self.belongings(organization, Resource::OrganizationMemberships) {
             self.leave(membership);
         }
-        for domain in self.all(Resource::OrganizationDomains, is_its) {
+        for domain in self.belongings(organization, Resource::OrganizationDomains) {
             self.delete_domain(domain);
         }
     }

@@ -19,7 +19,9 @@ impl World {
     fn attempt_to_pay(&mut self, subscription: Place) {
         let bill = self.record(subscription).clone();
         let amount = bill.parts.last().map_or(0, |item| {
-            self.record(*item).object["plan"]["amount"].as_i64().unwrap_or(0)
+            self.record(*item).object()["plan"]["amount"]
+                .as_i64()
+                .unwrap_or(0)
         });
         let instance_id = self.options.instance_id.clone();
         let pen = self.pen();

@@ -75,7 +75,7 @@ impl World {
     }
 
     fn verify_email(&mut self, person: Place) {
-        let object = &self.record(person).object;
+        let object = self.record(person).object();
         let addresses = object["email_addresses"]
             .as_array()
             .expect("the field is an array");
@@ -132,8 +132,9 @@ impl World {
         }
         let record = self.record(person);
         let mut stub = json!({ "object": "user", "id": record.id, "deleted": true });
-        if !record.object["external_id"].is_null() {
-            stub["external_id"] = record.object["external_id"].clone();
+        let external_id = record.object()["external_id"].take();
+        if !external_id.is_null() {
+            stub["external_id"] = external_id;
         } else if self.dice.chance(0.3) {
             stub["slug"] = json!(null);
         }
@@ -142,16 +143,14 @@ impl World {
             self.tell_what_ends_with(person);
         }
         for resource in [Resource::OrganizationMemberships, Resource::Sessions] {
-            for ended in self.all(resource, |record| record.person == Some(person)) {
+            for ended in self.belongings(person, resource) {
                 self.end(ended, None);
             }
         }
     }
 
     fn tell_what_ends_with(&mut self, person: Place) {
-        for membership in self.all(Resource::OrganizationMemberships, |record| {
-            record.person == Some(person)
-        }) {
+        for membership in self.belongings(person, Resource::OrganizationMemberships) {
             self.leave(membership);
         }
         for session in self.active_sessions_of(person) {

@@ -1,9 +1,10 @@
 //! What Clerk keeps, and what the stream has told of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
+use super::ranks::Ranks;
 use super::resource::Resource;
 
 /// Where a record is. Records are never taken away, so a place stays good.
@@ -17,12 +18,16 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) id: String,
-    /// The object without what is only embedded in it when it is shown.
-    pub(super) object: Value,
+    /// The object without what is only embedded in it when it is shown. As text it takes a fifth of the room.
+    text: Box<str>,
+    created_at_ms: i64,
+    updated_at_ms: i64,
     /// Whose it is: a membership's, session's or subscription's person.
     pub(super) person: Option<Place>,
     /// Which organization's it is.
     pub(super) organization: Option<Place>,
+    /// What belongs to it: a person's or an organization's memberships, sessions, invitations, … that ever were.
+    pub(super) belongings: Vec<Place>,
     /// What it is made of and shows: a role's permissions, a subscription's items, a payment attempt's items.
     pub(super) parts: Vec<Place>,
     /// What it is a part of: a subscription item's subscription.
@@ -45,14 +50,17 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// A living record. `object` has an `id`.
+    /// A living record. `object` has an `id` and times.
     pub(super) fn new(object: Value) -> Self {
         let id = object["id"].as_str().expect("every object has an id").to_owned();
         Self {
             id,
-            object,
+            created_at_ms: time(&object, "created_at"),
+            updated_at_ms: time(&object, "updated_at"),
+            text: object.to_string().into(),
             person: None,
             organization: None,
+            belongings: Vec::new(),
             parts: Vec::new(),
             whole: None,
             scim: None,
@@ -77,20 +85,27 @@ impl Record {
         self
     }
 
-    pub(super) fn updated_at_ms(&self) -> i64 {
-        self.object["updated_at"]
-            .as_i64()
-            .expect("every object has updated_at")
+    pub(super) fn object(&self) -> Value {
+        serde_json::from_str(&self.text).expect("it was JSON when it was written")
     }
 
-    pub(super) fn mark_changed(&mut self) {
-        self.changed = true;
+    /// The object as JSON.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn created_at_ms(&self) -> i64 {
+        self.created_at_ms
+    }
+
+    pub(super) fn updated_at_ms(&self) -> i64 {
+        self.updated_at_ms
     }
 
     /// Notes that the stream shows the record as it is now, at `at_ms`. Two different states shown with the
     /// same two times leave nobody a way to tell which came last.
     pub(super) fn show(&mut self, at_ms: i64) {
-        let version = (self.updated_at_ms(), at_ms);
+        let version = (self.updated_at_ms, at_ms);
         if version > self.shown {
             self.ambiguous = false;
             self.shown = version;
@@ -101,12 +116,20 @@ impl Record {
     }
 }
 
-/// All records of one resource.
+fn time(object: &Value, field: &str) -> i64 {
+    object[field].as_i64().expect("every object has its times")
+}
+
+/// All records of one resource, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) records: Vec<Record>,
-    /// The indexes of those that exist and are not over, like an ended session is.
-    pub(super) living: Vec<usize>,
+    /// Those that exist and are not over, like an ended session is.
+    pub(super) living: Ranks,
+    /// Those that exist.
+    pub(super) existing: Ranks,
+    /// Those that exist, by `updated_at`.
+    pub(super) by_update: BTreeSet<(i64, usize)>,
     by_id: HashMap<String, usize>,
 }
 
@@ -114,8 +137,10 @@ impl Table {
     pub(super) fn add(&mut self, record: Record) -> usize {
         let index = self.records.len();
         self.by_id.insert(record.id.clone(), index);
+        self.by_update.insert((record.updated_at_ms, index));
+        self.living.push();
+        self.existing.push();
         self.records.push(record);
-        self.living.push(index);
         index
     }
 
@@ -123,16 +148,30 @@ impl Table {
         self.by_id.get(id).copied()
     }
 
+    /// Writes an object anew.
+    pub(super) fn write(&mut self, index: usize, object: &Value) {
+        let record = &mut self.records[index];
+        let updated_at_ms = time(object, "updated_at");
+        if record.exists && self.by_update.remove(&(record.updated_at_ms, index)) {
+            self.by_update.insert((updated_at_ms, index));
+        }
+        record.updated_at_ms = updated_at_ms;
+        record.text = object.to_string().into();
+        record.changed = true;
+    }
+
     /// Ends a record; at `deleted_at_ms` if the stream tells so.
     pub(super) fn end(&mut self, index: usize, deleted_at_ms: Option<i64>) {
         self.close(index);
+        self.existing.remove(index);
         let record = &mut self.records[index];
+        self.by_update.remove(&(record.updated_at_ms, index));
         record.exists = false;
         record.deleted_at_ms = deleted_at_ms;
     }
 
     /// Nothing will happen to it any more, but it stays on record.
     pub(super) fn close(&mut self, index: usize) {
-        self.living.retain(|living| *living != index);
+        self.living.remove(index);
     }
 }

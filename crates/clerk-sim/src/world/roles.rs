@@ -29,7 +29,7 @@ impl World {
     /// A role for a member: one of Clerk's own two, or one that the instance defines.
     pub(super) fn some_role(&mut self) -> String {
         let defined = self.any(Resource::Roles).filter(|_| self.dice.chance(0.3));
-        match defined.map(|role| &self.record(role).object["key"]) {
+        match defined.map(|role| self.record(role).object()["key"].take()) {
             Some(key) => key.as_str().expect("a key is a text").to_owned(),
             None => self.dice.pick(&["org:admin", "org:member"]).to_owned(),
         }
@@ -93,8 +93,11 @@ impl World {
 
     /// A permission that goes is taken from every role first.
     fn delete_permission(&mut self, permission: Place) {
-        for role in self.all(Resource::Roles, |record| record.parts.contains(&permission)) {
-            self.permit(role, permission);
+        let roles: Vec<Place> = self.all(Resource::Roles).collect();
+        for role in roles {
+            if self.record(role).parts.contains(&permission) {
+                self.permit(role, permission);
+            }
         }
         self.delete_defined(permission, "permission.deleted");
     }
@@ -106,7 +109,7 @@ impl World {
             return self.end(defined, Some(at_ms));
         }
         let record = self.record(defined);
-        let stub = json!({ "object": record.object["object"], "id": record.id, "deleted": true });
+        let stub = json!({ "object": record.object()["object"], "id": record.id, "deleted": true });
         self.announce_stub(defined, event_type, stub);
     }
 }

@@ -33,10 +33,9 @@ impl World {
         } else {
             self.change(person, signed_in);
         }
+        let memberships = self.belongings(person, Resource::OrganizationMemberships);
         let organization = self
-            .any_such(Resource::OrganizationMemberships, |record| {
-                record.person == Some(person)
-            })
+            .any_of(&memberships)
             .and_then(|membership| self.record(membership).organization)
             .map(|organization| self.record(organization).id.clone());
         let session = json!({
@@ -70,8 +69,8 @@ impl World {
     }
 
     pub(super) fn active_sessions_of(&self, person: Place) -> Vec<Place> {
-        self.all(Resource::Sessions, |record| {
-            record.person == Some(person) && record.object["status"] == "active"
-        })
+        let mut sessions = self.belongings(person, Resource::Sessions);
+        sessions.retain(|session| self.record(*session).object()["status"] == "active");
+        sessions
     }
 }

@@ -27,16 +27,32 @@ impl World {
 
     /// Everything of a resource as the Backend API lists it now. Looking takes a moment of the world's time.
     pub fn api_page(&mut self, resource: Resource) -> ApiPage {
-        self.clock.thaw();
-        self.clock.wait(1);
-        let observed_at_ms = self.clock.now_ms();
-        let places = self.all(resource, |_| true);
-        let objects = places.into_iter().map(|place| self.own_view(place)).collect();
-        self.clock.wait(1);
+        let observed_at_ms = self.look();
+        let objects = self.all(resource).map(|place| self.own_view(place)).collect();
         ApiPage {
             observed_at_ms,
             objects,
         }
+    }
+
+    /// The object as the Backend API answers it now, as JSON.
+    pub(super) fn api_text(&self, place: Place) -> String {
+        match place.resource {
+            // Nothing is embedded in these.
+            Resource::Users | Resource::Organizations | Resource::OrganizationDomains => {
+                self.record(place).text().to_owned()
+            }
+            _ => self.own_view(place).to_string(),
+        }
+    }
+
+    /// Lets somebody look: gives a moment later than every event so far and earlier than every event to come.
+    pub(crate) fn look(&mut self) -> i64 {
+        self.clock.thaw();
+        self.clock.wait(1);
+        let moment = self.clock.now_ms();
+        self.clock.wait(1);
+        moment
     }
 
     /// The object as an event about it shows it now.
@@ -67,16 +83,16 @@ impl World {
     /// The object with what the Backend API embeds as well.
     fn own_view(&self, place: Place) -> Value {
         let record = self.record(place);
-        let mut object = record.object.clone();
-        let person = record.person.map(|person| &self.record(person).object);
+        let mut object = record.object();
+        let person = || record.person.map(|person| self.record(person).object());
         match place.resource {
             Resource::OrganizationMemberships => {
                 let organization = record.organization.expect("a membership has an organization");
-                object["organization"] = self.record(organization).object.clone();
-                object["public_user_data"] = public_user_data(person.expect("a membership has a person"));
+                object["organization"] = self.record(organization).object();
+                object["public_user_data"] = public_user_data(&person().expect("a membership has a person"));
             }
             Resource::OrganizationInvitations => {
-                object["public_inviter_data"] = person.map_or(Value::Null, profile);
+                object["public_inviter_data"] = person().as_ref().map_or(Value::Null, profile);
             }
             Resource::Roles => object["permissions"] = self.parts(place),
             Resource::Subscriptions => {
@@ -126,16 +142,16 @@ impl World {
             "organization_id": "",
             "organization_name": "",
             "image_url": "",
-            "created_at": record.object["created_at"],
-            "updated_at": record.object["created_at"],
+            "created_at": record.created_at_ms(),
+            "updated_at": record.created_at_ms(),
         });
         if let Some(organization) = record.organization {
-            let organization = &self.record(organization).object;
+            let organization = &self.record(organization).object();
             payer["organization_id"] = organization["id"].clone();
             payer["organization_name"] = organization["name"].clone();
             payer["image_url"] = organization["image_url"].clone();
         } else if let Some(person) = record.person {
-            let user = &self.record(person).object;
+            let user = &self.record(person).object();
             payer["user_id"] = user["id"].clone();
             payer["first_name"] = user["first_name"].clone();
             payer["last_name"] = user["last_name"].clone();

@@ -13,7 +13,7 @@ fn issuer_and_kid_are_free() {
     let options = Options {
         issuer: "https://clerk.other.test".to_owned(),
         kid: "ins_b".to_owned(),
-        port: 0,
+        ..Options::default()
     };
     let clerk = Simulator::start_with(options).unwrap();
     assert_eq!(
