@@ -42,7 +42,7 @@ AS $body$
         'clerk.webhook_signing_secrets',
         'clerk.backfill', 'clerk.cancel_run', 'clerk.follow_run', 'clerk.reconcile', 'clerk.start_backfill', 'clerk.start_reconcile',
         'clerk.sync_organization', 'clerk.sync_user',
-        'clerk.doctor', 'clerk.library_version'
+        'clerk.doctor', 'clerk.library_version', 'clerk.webhook_portal_url'
     ]::regproc[], ARRAY[
         'clerk.api_budgets', 'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
         'clerk.webhook_events', 'clerk.webhook_rejections',

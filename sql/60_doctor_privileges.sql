@@ -95,7 +95,7 @@ AS $body$
             'whoami', 'authenticate', 'clear_authentication'
         ]) AS named (name)
     ), given AS (
-        SELECT p.oid::regproc::text AS object, p.oid::regprocedure::text AS identity, 'FUNCTION' AS kind, entry.grantee, entry.privilege_type
+        SELECT p.oid::regproc::text AS object, p.oid::regprocedure::text AS identity, 'ROUTINE' AS kind, entry.grantee, entry.privilege_type
         FROM pg_proc AS p, aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS entry
         WHERE p.pronamespace = 'clerk'::regnamespace AND entry.grantee <> p.proowner
         UNION ALL

@@ -70,7 +70,7 @@ CREATE FUNCTION clerk.doctor_deliveries() RETURNS SETOF clerk.finding
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT 'last delivery',
-        CASE WHEN last.at > clock_timestamp() - interval '7 days' OR NOT EXISTS (SELECT FROM clerk.secrets) THEN 'ok' ELSE 'note' END,
+        CASE WHEN last.at > clock_timestamp() - interval '7 days' OR NOT EXISTS (SELECT FROM clerk.secrets AS s WHERE s.kind = 'webhook_signing') THEN 'ok' ELSE 'note' END,
         clerk.when_and_age(last.at),
         'within a week, unless nothing happens at Clerk that long',
         'Webhooks, the endpoint: look for failed deliveries and whether it is disabled; clerk.webhook_portal_url() opens the page.',

@@ -15,13 +15,17 @@ AS $body$
         ('webhooks', 'clerk.doctor_deliveries', false),
         ('webhooks', 'clerk.doctor_events', false),
         ('webhooks', 'clerk.doctor_durability', false),
+        ('sync', 'clerk.doctor_secret_keys', false),
+        ('sync', 'clerk.doctor_runs', false),
+        ('sync', 'clerk.doctor_endpoint', false),
         ('workers', 'clerk.doctor_workers', false),
         ('secrets', 'clerk.doctor_secrets', false),
         ('grants', 'clerk.doctor_grants', false),
         ('schema', 'clerk.doctor_schema', false),
         ('logging', 'clerk.doctor_logging', false),
         ('policies', 'clerk.doctor_policies', false),
-        ('tables', 'clerk.doctor_tables', false)
+        ('tables', 'clerk.doctor_tables', false),
+        ('online', 'clerk.doctor_online', true)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_areas() IS
     'The functions that clerk.doctor() is made of, in the order of its rows, and whether they ask Clerk. IMMUTABLE. Callable by the owner.';

@@ -116,9 +116,19 @@ extension_sql_file!(
     requires = ["doctor_policies"]
 );
 extension_sql_file!(
+    "../sql/61_doctor_sync.sql",
+    name = "doctor_sync",
+    requires = ["doctor_tables", secret_keys]
+);
+extension_sql_file!(
+    "../sql/62_doctor_online.sql",
+    name = "doctor_online",
+    requires = ["doctor_sync"]
+);
+extension_sql_file!(
     "../sql/69_doctor.sql",
     name = "doctor",
-    requires = ["doctor_tables"]
+    requires = ["doctor_online"]
 );
 extension_sql_file!(
     "../sql/80_comments.sql",

@@ -22,7 +22,8 @@ pub fn chosen(name: Option<&str>) -> Instance {
     instance
 }
 
-fn find(name: Option<&str>) -> Result<Instance, Fault> {
+/// The instance with that issuer or id, or the only one.
+pub fn find(name: Option<&str>) -> Result<Instance, Fault> {
     let mut all = instances::all();
     let Some(name) = name else {
         return match all.len() {

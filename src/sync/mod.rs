@@ -21,6 +21,7 @@ mod step;
 mod subject;
 mod walk;
 
+pub use instance::find as find_instance;
 pub use kind::Lane;
 pub use perform::perform;
 pub use run::{any_due, issuer_with_hash, next_due_in, take_next};

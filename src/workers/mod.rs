@@ -1,5 +1,6 @@
 //! Background workers: everything that talks to Clerk runs here, never in a client's backend.
 
+pub mod ask_clerk;
 mod exchange;
 pub mod fetch_keys;
 pub mod note_missing_role;

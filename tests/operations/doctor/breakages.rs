@@ -11,7 +11,10 @@ fn a_healthy_project_has_nothing_to_mend() {
     assert_eq!(project.complaints(), [], "the whole:\n{:#?}", project.doctor());
     // The same again, row for row, but for the ages.
     let shape = |findings: Vec<Finding>| -> Vec<_> {
-        findings.into_iter().map(|one| (one.area, one.check, one.status)).collect()
+        findings
+            .into_iter()
+            .map(|one| (one.area, one.check, one.status))
+            .collect()
     };
     assert_eq!(shape(project.doctor()), shape(project.doctor()));
 }
@@ -21,7 +24,9 @@ fn each_breakage_is_named_and_its_mend_mends_it() {
     let project = Project::start();
     assert_eq!(project.complaints(), []);
     for breakage in BREAKAGES {
-        let Breakage { area, check, status, .. } = *breakage;
+        let Breakage {
+            area, check, status, ..
+        } = *breakage;
         project.superuser().run(breakage.break_it);
         let complaints = project.complaints();
         let named: Vec<_> = complaints
@@ -29,13 +34,17 @@ fn each_breakage_is_named_and_its_mend_mends_it() {
             .filter(|finding| (finding.area.as_str(), finding.check.as_str()) == (area, check))
             .collect();
         assert!(
-            named.iter().any(|finding| finding.status == status && finding.found.contains(breakage.names)),
+            named
+                .iter()
+                .any(|finding| finding.status == status && finding.found.contains(breakage.names)),
             "{area}: {check} does not say {status} of {:?}:\n{complaints:#?}",
             breakage.names
         );
         for finding in &complaints {
             assert!(
-                breakage.also.contains(&(finding.area.as_str(), finding.check.as_str()))
+                breakage
+                    .also
+                    .contains(&(finding.area.as_str(), finding.check.as_str()))
                     || named.contains(&finding),
                 "{}: this is not broken: {finding:#?}",
                 breakage.break_it
@@ -45,7 +54,10 @@ fn each_breakage_is_named_and_its_mend_mends_it() {
             fill_in(finding.clone(), &project).mend(&project);
         }
         if breakage.needs_delivery {
-            assert_eq!(project.deliver(&format!("msg_after_{}", check.replace(' ', "_")))["status"], "applied");
+            assert_eq!(
+                project.deliver(&format!("msg_after_{}", check.replace(' ', "_")))["status"],
+                "applied"
+            );
         }
         assert_eq!(project.complaints(), [], "after mending {area}: {check}");
         project.superuser().run(breakage.tidy);

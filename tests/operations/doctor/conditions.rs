@@ -24,9 +24,17 @@ fn nothing_is_configured_after_installing() {
     let cluster = Cluster::start(&[]);
     let db = cluster.create_database();
     let found = findings(&mut db.superuser(), false);
-    let configured = found.iter().find(|one| one.check == "configured").expect("it is checked");
+    let configured = found
+        .iter()
+        .find(|one| one.check == "configured")
+        .expect("it is checked");
     assert_eq!(configured.status, "failed");
-    assert!(configured.mend.as_deref().is_some_and(|mend| mend.contains("clerk.configure(publishable_key")));
+    assert!(
+        configured
+            .mend
+            .as_deref()
+            .is_some_and(|mend| mend.contains("clerk.configure(publishable_key"))
+    );
 }
 
 #[test]
@@ -38,7 +46,11 @@ fn a_token_without_a_role_claim_is_noticed() {
     };
     let mut request = |role: &str, issuer: &str| {
         // As PostgREST does; no policy and no helper is asked.
-        let mut transaction = pooled.build_transaction().read_only(true).start().expect("it begins");
+        let mut transaction = pooled
+            .build_transaction()
+            .read_only(true)
+            .start()
+            .expect("it begins");
         transaction
             .execute(
                 "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true)",
@@ -50,13 +62,22 @@ fn a_token_without_a_role_claim_is_noticed() {
     };
     request("authenticated", project.clerk.issuer());
     request("anon", "https://gotrue.example");
-    assert_eq!(project.superuser().value::<i64>("SELECT count(*) FROM clerk.tokens_without_role"), 0);
+    assert_eq!(
+        project
+            .superuser()
+            .value::<i64>("SELECT count(*) FROM clerk.tokens_without_role"),
+        0
+    );
     assert_healthy(&project);
 
     // A session looks closely once a minute, so another one.
     drop(pooled);
     let mut pooled = project.connect("authenticator");
-    let mut transaction = pooled.build_transaction().read_only(true).start().expect("it begins");
+    let mut transaction = pooled
+        .build_transaction()
+        .read_only(true)
+        .start()
+        .expect("it begins");
     transaction
         .execute(
             "SELECT set_config('role', 'anon', true), set_config('request.jwt.claims', $1, true)",
@@ -73,7 +94,8 @@ fn a_token_without_a_role_claim_is_noticed() {
     let finding = complaint(&project, "tokens", "role claim");
     assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
     assert!(finding.found.contains(project.clerk.issuer()), "{finding:?}");
-    superuser.run("UPDATE clerk.tokens_without_role SET last_seen_at = now() - interval '61 minutes' WHERE true");
+    superuser
+        .run("UPDATE clerk.tokens_without_role SET last_seen_at = now() - interval '61 minutes' WHERE true");
     assert_healthy(&project);
     project.cluster.assert_no_crash();
 }
@@ -115,7 +137,10 @@ fn without_a_free_slot_for_workers_it_says_how_many_to_have() {
     project.cluster.configure(&[("max_worker_processes", "1")]);
     project.cluster.restart();
     let finding = complaint(&project, "workers", "free slots");
-    assert_eq!((finding.status.as_str(), finding.found.as_str()), ("failed", "1 of 1 slots for background workers are taken"));
+    assert_eq!(
+        (finding.status.as_str(), finding.found.as_str()),
+        ("failed", "1 of 1 slots for background workers are taken")
+    );
     finding.mend(&project);
     project.cluster.restart();
     assert_healthy(&project);
@@ -132,12 +157,20 @@ fn what_the_owner_may_not_see_is_a_note_that_says_whom_to_ask() {
         .into_iter()
         .filter(|finding| finding.found.contains("not to be seen"))
         .collect();
-    let checks: Vec<_> = notes.iter().map(|note| (note.check.as_str(), note.status.as_str())).collect();
+    let checks: Vec<_> = notes
+        .iter()
+        .map(|note| (note.check.as_str(), note.status.as_str()))
+        .collect();
     assert_eq!(checks, [("preloaded", "note"), ("free slots", "note")]);
     notes[0].mend(&project);
     complaint(&project, "library", "preloaded").mend(&project);
     assert_healthy(&project);
-    assert!(!project.doctor().iter().any(|finding| finding.found.contains("not to be seen")));
+    assert!(
+        !project
+            .doctor()
+            .iter()
+            .any(|finding| finding.found.contains("not to be seen"))
+    );
     // And it is true.
     let defined: bool = project
         .connect("authenticator")
@@ -157,7 +190,10 @@ fn a_missing_library_fails_what_needs_it_and_nothing_else() {
     let found = findings(&mut owner, false);
     let failed: Vec<_> = found.iter().filter(|one| one.is_bad()).collect();
     assert_eq!(failed.len(), 1, "{failed:#?}");
-    assert_eq!((failed[0].check.as_str(), failed[0].status.as_str()), ("loads", "failed"));
+    assert_eq!(
+        (failed[0].check.as_str(), failed[0].status.as_str()),
+        ("loads", "failed")
+    );
     assert!(failed[0].found.contains("could not access file"));
 }
 
@@ -170,7 +206,10 @@ fn sql_of_another_version_than_the_library_is_named() {
     let finding = complaint(&project, "library", "versions");
     assert_eq!(finding.status, "failed");
     assert!(finding.found.starts_with("SQL 0.0.1, library "), "{finding:?}");
-    assert_eq!(finding.mend.as_deref(), Some("ALTER EXTENSION clerk_sync UPDATE;"));
+    assert_eq!(
+        finding.mend.as_deref(),
+        Some("ALTER EXTENSION clerk_sync UPDATE;")
+    );
     assert_eq!(finding.mend_as, Some(format!("SQL as {OWNER}")));
 }
 
@@ -180,7 +219,10 @@ fn before_postgresql_17_the_owner_must_be_able_to_log_in() {
     let mut superuser = project.superuser();
     superuser.run(&format!("ALTER ROLE {OWNER} NOLOGIN"));
     let found = findings(&mut superuser, false);
-    let login = found.iter().find(|one| one.check == "worker login").expect("it is checked");
+    let login = found
+        .iter()
+        .find(|one| one.check == "worker login")
+        .expect("it is checked");
     if superuser.value::<i32>("SELECT current_setting('server_version_num')::int / 10000") >= 17 {
         assert_eq!(login.status, "ok");
     } else {
@@ -198,7 +240,10 @@ fn a_check_that_cannot_be_made_fails_alone() {
     holder.run("LOCK TABLE clerk.handler_runs IN ACCESS EXCLUSIVE MODE");
     let complaints = project.complaints();
     assert_eq!(complaints.len(), 1, "{complaints:#?}");
-    assert_eq!((complaints[0].area.as_str(), complaints[0].status.as_str()), ("webhooks", "failed"));
+    assert_eq!(
+        (complaints[0].area.as_str(), complaints[0].status.as_str()),
+        ("webhooks", "failed")
+    );
     assert!(complaints[0].found.starts_with("55P03: "), "{complaints:?}");
     holder.rollback().expect("it ends");
     complaints[0].mend(&project);
@@ -210,10 +255,19 @@ fn a_standby_can_be_asked_and_nothing_is_written() {
     let project = Project::start();
     let standby = project.cluster.standby();
     let mut session = standby.connect_to("project", OWNER);
-    let bad: Vec<_> = findings(&mut session, false).into_iter().filter(Finding::is_bad).collect();
+    let bad: Vec<_> = findings(&mut session, false)
+        .into_iter()
+        .filter(Finding::is_bad)
+        .collect();
     assert_eq!(bad, []);
     let mut owner = project.owner();
     owner.run("SET default_transaction_read_only = on");
-    assert_eq!(findings(&mut owner, false).iter().filter(|one| one.is_bad()).count(), 0);
+    assert_eq!(
+        findings(&mut owner, false)
+            .iter()
+            .filter(|one| one.is_bad())
+            .count(),
+        0
+    );
     standby.assert_no_crash();
 }

@@ -20,7 +20,10 @@ fn the_page_lists_exactly_the_checks_that_exist() {
             area = heading.to_owned();
         } else if let Some(row) = line.strip_prefix("| `") {
             let (check, _) = row.split_once("` |").expect("a check in code, then a column");
-            assert!(listed.insert((area.clone(), check.to_owned())), "{check} comes twice");
+            assert!(
+                listed.insert((area.clone(), check.to_owned())),
+                "{check} comes twice"
+            );
         }
     }
     assert_eq!(listed, exist);

@@ -37,7 +37,9 @@ impl Finding {
     pub fn mend(&self, project: &Project) {
         let role = self.mend_as.as_deref().and_then(|to| to.strip_prefix("SQL as "));
         let role = role.unwrap_or_else(|| panic!("no SQL: {self:?}"));
-        project.connect(role).run(self.mend.as_deref().expect("it has a mend"));
+        project
+            .connect(role)
+            .run(self.mend.as_deref().expect("it has a mend"));
     }
 }
 

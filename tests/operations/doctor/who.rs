@@ -25,7 +25,9 @@ fn administrators_may_ask_and_others_may_not() {
 fn what_the_caller_set_does_not_change_who_looks() {
     let project = Project::start();
     let mut administrator = project.connect(ADMINISTRATOR);
-    project.superuser().run(&format!("GRANT CREATE ON SCHEMA public TO {ADMINISTRATOR}"));
+    project
+        .superuser()
+        .run(&format!("GRANT CREATE ON SCHEMA public TO {ADMINISTRATOR}"));
     // Would be run as the owner if a name were looked up on the caller's path.
     administrator.run(
         "CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
@@ -33,7 +35,13 @@ fn what_the_caller_set_does_not_change_who_looks() {
          CREATE TABLE public.pg_policy (trap int);
          SET search_path = public, pg_catalog",
     );
-    assert_eq!(findings(&mut administrator, false).iter().filter(|one| one.is_bad()).count(), 0);
+    assert_eq!(
+        findings(&mut administrator, false)
+            .iter()
+            .filter(|one| one.is_bad())
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -50,5 +58,10 @@ fn no_finding_shows_a_secret() {
         assert!(!text.contains("OpenSesame") && !text.contains(&marker), "{text}");
     }
     let named = project.complaints();
-    assert!(named.iter().any(|one| one.found.contains("pgrst.jwt_secret of role authenticator")), "{named:#?}");
+    assert!(
+        named
+            .iter()
+            .any(|one| one.found.contains("pgrst.jwt_secret of role authenticator")),
+        "{named:#?}"
+    );
 }
