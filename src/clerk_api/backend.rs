@@ -260,7 +260,7 @@ fn committed<R>(work: impl FnOnce() -> R) -> Result<R, ApiFault> {
 }
 
 /// Waits, and attends to Postgres meanwhile.
-fn rest(time: Duration) {
+pub(super) fn rest(time: Duration) {
     let end = Instant::now() + time;
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         nap(left.min(Duration::from_secs(1)));
