@@ -38,11 +38,8 @@ fn parts_of_paths_cannot_break_out() {
         url(Listing::memberships_of_user("user_1/../x?y=1")),
         "/users/user_1%2F..%2Fx%3Fy%3D1/organization_memberships?limit=500"
     );
-    assert_eq!(
-        Listing::path_of_one(Resource::Users, "user 1").as_deref(),
-        Some("/users/user%201")
-    );
-    assert_eq!(Listing::path_of_one(Resource::OrganizationMemberships, "orgmem_1"), None);
+    assert_eq!(Listing::subscription_path("user_1"), "/users/user_1/billing/subscription");
+    assert_eq!(Listing::subscription_path("org_ 1"), "/organizations/org_%201/billing/subscription");
 }
 
 #[test]
