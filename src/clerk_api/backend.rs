@@ -73,20 +73,11 @@ impl Backend {
 
     /// Asks for `path`, which begins with a slash, below the API's URL. Tries again while that can help.
     pub fn get(&mut self, path: &str, query: &[(&str, String)]) -> Result<Answer, ApiFault> {
-        self.answer(Method::GET, path, query)
-    }
-
-    /// Has Clerk do something that may be done twice.
-    pub fn post(&mut self, path: &str) -> Result<Answer, ApiFault> {
-        self.answer(Method::POST, path, &[])
-    }
-
-    fn answer(&mut self, method: Method, path: &str, query: &[(&str, String)]) -> Result<Answer, ApiFault> {
         let whole = |body: &str| match serde_json::from_str::<IgnoredAny>(body) {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("no JSON: {error}")),
         };
-        let ((), answer) = self.ask(method, path, query, whole)?;
+        let ((), answer) = self.ask(Method::GET, path, query, whole)?;
         Ok(answer)
     }
 
@@ -260,7 +251,7 @@ fn committed<R>(work: impl FnOnce() -> R) -> Result<R, ApiFault> {
 }
 
 /// Waits, and attends to Postgres meanwhile.
-fn rest(time: Duration) {
+pub(super) fn rest(time: Duration) {
     let end = Instant::now() + time;
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         nap(left.min(Duration::from_secs(1)));

@@ -12,31 +12,16 @@ use super::pages::{self, Page};
 pub enum Sighting {
     /// It has: the object, as Clerk wrote it.
     Seen(Answer),
-    /// It has not, at this time by Clerk, in microseconds since 1970.
-    Gone(i64),
-}
-
-/// The user, organization, role or permission with that id. Other resources cannot be asked for singly, and are a fault.
-pub fn one(backend: &mut Backend, resource: Resource, id: &str) -> Result<Sighting, ApiFault> {
-    let path = Listing::path_of_one(resource, id).ok_or_else(|| not_by_id(resource))?;
-    look(backend, &path)
+    /// It has not.
+    Gone,
 }
 
 /// The subscription of a person or an organization, whose id tells which.
 pub fn subscription(backend: &mut Backend, payer_id: &str) -> Result<Sighting, ApiFault> {
-    let is_organization = payer_id.starts_with("org_");
-    let resource = if is_organization { Resource::Organizations } else { Resource::Users };
-    let payer = Listing::path_of_one(resource, payer_id).ok_or_else(|| not_by_id(resource))?;
-    look(backend, &format!("{payer}/billing/subscription"))
-}
-
-fn look(backend: &mut Backend, path: &str) -> Result<Sighting, ApiFault> {
-    match backend.get(path, &[]) {
+    match backend.get(&Listing::subscription_path(payer_id), &[]) {
         Ok(answer) => Ok(Sighting::Seen(answer)),
-        Err(fault) => match (fault.kind, fault.observed_at) {
-            (FaultKind::NotFound, Some(observed_at)) => Ok(Sighting::Gone(observed_at)),
-            _ => Err(fault),
-        },
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(Sighting::Gone),
+        Err(fault) => Err(fault),
     }
 }
 

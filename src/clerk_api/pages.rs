@@ -1,13 +1,17 @@
 //! Reads a list of the Backend API page by page.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use clerk_core::backend_api::{Answered, ApiFault, FaultKind, Listing, Step, Walk};
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::Method;
 
-use super::backend::{Answer, Backend};
+use super::backend::{Answer, Backend, rest};
+
+/// How long a page that came again may have been stuck in somebody's cache.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// A walk along a list. Every page that it gives is to be applied before the next one is asked for, in the transaction that also
 /// saves the position.
@@ -55,7 +59,8 @@ impl Walker {
             };
             match self.walk.advance(&answered, answer.observed_at) {
                 Step::Page => return Ok(Some(page(answered, answer))),
-                Step::Nothing | Step::Again => {}
+                Step::Nothing => {}
+                Step::Again => rest(AGAIN),
                 Step::Stuck(reason) => return Err(stuck(&self.walk, reason)),
             }
         }

@@ -5,7 +5,7 @@ use std::thread;
 use clerk_sim::{Adversity, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 
-use crate::expected::{assert_ledger, assert_truth};
+use clerk_tests::expected::{assert_ledger, assert_truth};
 use crate::scene::{Dice, Scene};
 
 const SESSIONS: u64 = 8;

@@ -12,7 +12,7 @@ use postgres::NoTls;
 use postgres::types::Json;
 use serde_json::Value;
 
-use crate::expected::{assert_ledger, assert_truth};
+use clerk_tests::expected::{assert_ledger, assert_truth};
 use crate::scene::{Dice, Scene};
 
 const ROUNDS: u64 = 25;

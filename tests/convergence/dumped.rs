@@ -3,7 +3,7 @@
 use clerk_sim::{Adversity, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 
-use crate::expected::{Queries, assert_truth};
+use clerk_tests::expected::{Queries, assert_truth};
 use crate::scene::Scene;
 
 #[test]

@@ -4,7 +4,6 @@ mod concurrency;
 mod crash;
 mod dumped;
 mod erasure;
-mod expected;
 mod held_up;
 mod orders;
 mod rules;

@@ -8,7 +8,7 @@ use postgres::types::{Json, ToSql};
 use postgres::{Client, Statement, Transaction};
 use serde_json::{Value, json};
 
-use crate::expected::Queries;
+use clerk_tests::expected::Queries;
 use crate::scene::{Dice, Scene, now_seconds};
 
 /// As many as the mirror is trusted after; `CLERK_SYNC_CASES` gives another number for a second major version.

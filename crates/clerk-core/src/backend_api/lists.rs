@@ -182,16 +182,10 @@ impl Listing {
         self.count_path
     }
 
-    /// The path of one object by its id, if there is one.
-    pub fn path_of_one(resource: Resource, id: &str) -> Option<String> {
-        let parents = match resource {
-            Resource::Users => "/users",
-            Resource::Organizations => "/organizations",
-            Resource::Roles => "/organization_roles",
-            Resource::Permissions => "/organization_permissions",
-            _ => return None,
-        };
-        Some(format!("{parents}/{}", encode(id)))
+    /// The path of the subscription of a person or an organization, whose id tells which.
+    pub fn subscription_path(payer_id: &str) -> String {
+        let payers = if payer_id.starts_with("org_") { "organizations" } else { "users" };
+        format!("/{payers}/{}/billing/subscription", encode(payer_id))
     }
 }
 

@@ -18,11 +18,17 @@ use crate::mirror::time;
 /// How many rows of a page the next one shows again.
 const OVERLAP: usize = 10;
 
+/// Fewest rows to a page: one of them shows that none was passed over.
+const MIN_LIMIT: u32 = 2;
+
 /// How often the same page may come before the walk is given up.
 const MAX_REPEATS: u32 = 3;
 
 /// How many answers without a new row are taken one after the other: enough to find back after half a million deletions.
 const MAX_IDLE: u32 = 1000;
+
+/// How many more rows than twice Clerk's count are taken. More can come to be during a walk, but not so many: it goes round.
+const MAX_EXCESS: u64 = 50_000;
 
 /// How often a list is read again because it has fewer rows than Clerk counts.
 const MAX_PASSES: u32 = 2;
@@ -59,9 +65,10 @@ struct Position {
     /// Rows seen in this round, and in those before.
     seen: u64,
     seen_before: u64,
-    /// Clerk's count, when it was first and last told.
+    /// Clerk's count of this round, when it was first and last told, and of those before.
     first_total: Option<u64>,
     total: Option<u64>,
+    total_before: u64,
     /// Whether Clerk is to be asked for its count.
     recount: bool,
     /// How often the round was begun again.
@@ -94,6 +101,7 @@ impl Default for Position {
             seen_before: 0,
             first_total: None,
             total: None,
+            total_before: 0,
             recount: true,
             passes: 0,
             repeats: 0,
@@ -156,7 +164,7 @@ impl Walk {
     /// Goes on from where [`Self::position`] was taken; from the beginning if that makes no sense.
     pub fn resume(listing: Listing, position: &serde_json::Value) -> Self {
         let at = Position::deserialize(position).ok();
-        let at = at.filter(|at| at.round <= listing.rounds.len() && (1..=MAX_LIMIT).contains(&at.limit));
+        let at = at.filter(|at| at.round <= listing.rounds.len() && (MIN_LIMIT..=MAX_LIMIT).contains(&at.limit));
         Self {
             at: at.unwrap_or_default(),
             listing,
@@ -195,7 +203,10 @@ impl Walk {
 
     /// How many there should be, if that is known.
     pub fn total(&self) -> Option<u64> {
-        Some(self.at.seen_before + self.at.total?)
+        match self.at.total {
+            Some(total) => Some(self.at.total_before + total),
+            None => self.at.done.then_some(self.at.total_before),
+        }
     }
 
     /// What the last row that was seen is sorted by, in microseconds since 1970.
@@ -239,9 +250,9 @@ impl Walk {
 
     /// Asks for half as much from now on. False if that is not possible.
     pub fn shrink(&mut self) -> bool {
-        let halved = self.at.limit / 2;
-        self.at.limit = halved.max(1);
-        halved > 0
+        let is_possible = self.at.limit > MIN_LIMIT;
+        self.at.limit = (self.at.limit / 2).max(MIN_LIMIT);
+        is_possible
     }
 
     /// Takes an earlier cursor, because Clerk does not know the last one any more: its user was deleted. False if there was
@@ -291,6 +302,9 @@ impl Walk {
         if self.at.idle >= MAX_IDLE {
             return Step::Stuck("it goes on without showing anything new");
         }
+        if self.at.total.is_some_and(|total| self.at.seen > 2 * total + MAX_EXCESS) {
+            return Step::Stuck("it goes on far beyond the number of rows that Clerk counts");
+        }
         self.at.idle += 1;
         if self.listing.by_cursor {
             self.by_cursor(&answer.rows)
@@ -312,6 +326,10 @@ impl Walk {
                 self.at.next_lap *= 2;
                 self.at.lap = 0;
             }
+        }
+        if new > 0 {
+            // An empty answer before this one was not the end.
+            self.at.passes = 0;
         }
         self.see(rows, new);
         self.end_if_short(rows, rows.is_empty())
@@ -388,7 +406,9 @@ impl Walk {
         // Rows that were deleted during the walk make the count smaller, rows that were added make it larger.
         let least = self.at.total.min(self.at.first_total);
         let is_enough = least.is_none_or(|least| self.at.seen >= least);
-        if !is_enough && self.at.passes < MAX_PASSES {
+        // What changes meanwhile leaves a list that is sorted by changes.
+        let is_steady = self.listing.order.is_none_or(|order| order.by == "created_at");
+        if !is_enough && is_steady && self.at.passes < MAX_PASSES {
             self.at.passes += 1;
             if self.listing.by_cursor {
                 // Nothing can have been passed over, so more can only come behind the last row.
@@ -403,6 +423,7 @@ impl Walk {
             round: self.at.round + 1,
             limit: self.at.limit,
             seen_before: self.at.seen_before + self.at.seen,
+            total_before: self.at.total_before + self.at.total.unwrap_or(self.at.seen),
             edge: self.at.edge,
             complete: self.at.complete && is_enough,
             done: self.at.round + 1 >= self.listing.rounds.len(),
@@ -420,6 +441,7 @@ impl Walk {
             round: self.at.round,
             limit: self.at.limit,
             seen_before: self.at.seen_before,
+            total_before: self.at.total_before,
             passes: self.at.passes,
             restarts: self.at.restarts,
             complete: self.at.complete,
