@@ -157,10 +157,19 @@ fn look(issuer: &str, jwks_url: Option<&str>, has_secret_key: bool) -> Examinati
             message: refusal.message,
             hint: refusal.hint,
         })?;
-        // Clerk's time is cut to the second, so it was half a second later on average.
-        found.clock_ahead = answered_at.map(|micros| micros as f64 / 1e6 + 0.5 - now);
+        found.clock_ahead = answered_at.map(|micros| ahead_of(now, micros));
         Ok(keys)
     });
-    found.secret_key = has_secret_key.then(|| Backend::open(issuer).map(|_| ()).map_err(Trouble::from));
+    found.secret_key = has_secret_key.then(|| {
+        let answer = Backend::open(issuer).and_then(|mut backend| backend.get("/jwks", &[]))?;
+        // Nearer to the source than a set of keys that anybody may have kept.
+        found.clock_ahead = Some(ahead_of(clock::now(), answer.observed_at));
+        Ok(())
+    });
     found
+}
+
+/// How far Clerk's clock is ahead, in seconds. Its time is cut to the second, so it was half a second later on average.
+fn ahead_of(now: f64, answered_at: i64) -> f64 {
+    answered_at as f64 / 1e6 + 0.5 - now
 }
