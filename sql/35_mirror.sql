@@ -60,13 +60,6 @@ CREATE FUNCTION clerk.prune_webhook_events() RETURNS jsonb
 COMMENT ON FUNCTION clerk.prune_webhook_events() IS
     'Forgets payloads and events of the ledger that are older than clerk.configure_mirror() says (30 and 90 days); what waits to be applied stays. Answers how many payloads, events and rejections went. clerk.maintain() does this too. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
-CREATE FUNCTION clerk.maintain() RETURNS jsonb
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'clerk_maintain';
-COMMENT ON FUNCTION clerk.maintain() IS
-    'One round of upkeep: due retries, due calls of handlers, erasing the data of deleted people in the ledger, pruning, and for instances with a secret key reconciles that are due (clerk.configure_mirror(reconcile_every, full_reconcile_every)) and runs that were interrupted or put off. A part that fails raises a warning and does not stop the others. Run it every minute. Answers what each part did. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
-
 CREATE FUNCTION clerk.ensure_current_user() RETURNS jsonb
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp

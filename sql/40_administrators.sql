@@ -47,7 +47,8 @@ AS $body$
         'clerk.api_budgets', 'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
         'clerk.webhook_events', 'clerk.webhook_rejections',
         'clerk.sync_progress', 'clerk.sync_runs', 'clerk.sync_steps', 'clerk.sync_watermarks',
-        'clerk.tokens_without_role'
+        'clerk.tokens_without_role', 'clerk.status',
+        'clerk.maintenance_rounds'
     ]::regclass[])
 $body$;
 COMMENT ON FUNCTION clerk.change_admin(regrole, boolean) IS

@@ -18,6 +18,7 @@ AS $body$
         ('sync', 'clerk.doctor_secret_keys', false),
         ('sync', 'clerk.doctor_runs', false),
         ('sync', 'clerk.doctor_endpoint', false),
+        ('maintenance', 'clerk.doctor_maintenance', false),
         ('workers', 'clerk.doctor_workers', false),
         ('secrets', 'clerk.doctor_secrets', false),
         ('grants', 'clerk.doctor_grants', false),

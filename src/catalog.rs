@@ -104,14 +104,58 @@ unsafe fn attribute(descriptor: pg_sys::TupleDesc, name: &CStr) -> pg_sys::AttrN
 
 /// The owner of one of the extension's tables.
 pub fn table_owner(name: &CStr) -> pg_sys::Oid {
-    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: the relation is open while its descriptor is read.
+    owner_of(table_oid(name))
+}
+
+/// Without a lock, so that nobody who holds one keeps us waiting.
+fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: the tuple is released after its fixed part was read.
     unsafe {
-        let relation = pg_sys::table_open(table_oid(name), lock);
-        let owner = (*(*relation).rd_rel).relowner;
-        pg_sys::table_close(relation, lock);
+        let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(table));
+        if tuple.is_null() {
+            return pg_sys::InvalidOid;
+        }
+        let form: pg_sys::Form_pg_class = pg_sys::GETSTRUCT(tuple).cast();
+        let owner = (*form).relowner;
+        pg_sys::ReleaseSysCache(tuple);
         owner
     }
+}
+
+/// The role that our workers run as in this database: the owner of the extension's tables. None if the extension is not here.
+///
+/// Reads system catalogs only and runs nobody's code, so it may be called as a superuser. A table that merely has the name of
+/// ours decides nothing: it must be a member of the extension.
+pub fn extension_owner() -> Option<pg_sys::Oid> {
+    // SAFETY: look-ups in system catalogs, in a transaction.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"clerk_sync".as_ptr(), true);
+        let schema = pg_sys::get_namespace_oid(c"clerk".as_ptr(), true);
+        if extension == pg_sys::InvalidOid || schema == pg_sys::InvalidOid {
+            return None;
+        }
+        let table = pg_sys::get_relname_relid(c"instances".as_ptr(), schema);
+        if table == pg_sys::InvalidOid
+            || pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, table) != extension
+        {
+            return None;
+        }
+        Some(owner_of(table)).filter(|owner| *owner != pg_sys::InvalidOid)
+    }
+}
+
+/// The databases that people use: those that may be connected to, without templates. Needs no database of one's own.
+pub fn databases() -> Vec<pg_sys::Oid> {
+    /// How a `DROP DATABASE` that was interrupted leaves it; PostgreSQL's `DATCONNLIMIT_INVALID_DB`.
+    const INVALID: i32 = -2;
+    let columns = [c"oid", c"datistemplate", c"datallowconn", c"datconnlimit"];
+    let mut databases = Vec::new();
+    scan(pg_sys::DatabaseRelationId, &columns, |row| {
+        let is_used = row.get(1) == Some(false) && row.get(2) == Some(true) && row.get(3) != Some(INVALID);
+        databases.extend(row.get::<pg_sys::Oid>(0).filter(|_| is_used));
+    });
+    databases
 }
 
 /// Whether a role may log in.

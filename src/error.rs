@@ -75,6 +75,11 @@ impl Fault {
         self.report(PgLogLevel::WARNING);
     }
 
+    /// Tells only the server's log.
+    pub fn log(self) {
+        self.report(PgLogLevel::LOG_SERVER_ONLY);
+    }
+
     fn report(self, level: PgLogLevel) {
         let mut report = ErrorReport::new(self.sqlstate, self.message, function_name!());
         if let Some(reason) = self.reason {

@@ -12,6 +12,7 @@ mod clock;
 mod error;
 mod identity;
 mod json;
+mod maintenance;
 mod mirror;
 mod operations;
 mod settings;
@@ -35,6 +36,10 @@ pub extern "C-unwind" fn _PG_init() {
     token::trust::watch_for_changes();
     identity::datums::free_at_transaction_end();
     identity::missing_role::watch_transactions();
+    // SAFETY: reads a variable of the process.
+    if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+        workers::launcher::register();
+    }
 }
 
 extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
@@ -64,9 +69,14 @@ extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"])
 extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);
 extension_sql_file!("../sql/36_handlers.sql", name = "handlers", requires = ["mirror"]);
 extension_sql_file!(
+    "../sql/37_maintenance.sql",
+    name = "maintenance",
+    requires = ["handlers"]
+);
+extension_sql_file!(
     "../sql/40_administrators.sql",
     name = "administrators",
-    requires = ["handlers"]
+    requires = ["maintenance"]
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
 extension_sql_file!(
@@ -121,14 +131,20 @@ extension_sql_file!(
     requires = ["doctor_tables", secret_keys]
 );
 extension_sql_file!(
-    "../sql/62_doctor_online.sql",
-    name = "doctor_online",
+    "../sql/61_doctor_maintenance.sql",
+    name = "doctor_maintenance",
     requires = ["doctor_sync"]
 );
 extension_sql_file!(
+    "../sql/62_doctor_online.sql",
+    name = "doctor_online",
+    requires = ["doctor_maintenance"]
+);
+extension_sql_file!("../sql/68_status.sql", name = "status", requires = ["doctor_online"]);
+extension_sql_file!(
     "../sql/69_doctor.sql",
     name = "doctor",
-    requires = ["doctor_online"]
+    requires = ["status"]
 );
 extension_sql_file!(
     "../sql/80_comments.sql",

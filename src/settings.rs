@@ -33,6 +33,8 @@ static JWKS_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(300);
 static TOKEN_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
 /// 30 s: handlers are called one after the other, so one that hangs delays the others by this much at each attempt.
 static HANDLER_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
+/// 60 s: what can be done once a minute by pg_cron as well. A round that finds nothing to do takes some ten milliseconds.
+static MAINTAIN_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 
 /// How long one request for keys may take in all.
 pub fn http_timeout() -> Duration {
@@ -64,7 +66,7 @@ pub fn jwks_cooldown() -> Duration {
     Duration::from_secs(JWKS_COOLDOWN.get() as u64)
 }
 
-/// Age at which cached keys are fetched again while tokens arrive.
+/// Age at which cached keys are fetched again, by maintenance or while tokens arrive.
 pub fn jwks_max_age() -> Duration {
     Duration::from_secs(JWKS_MAX_AGE.get() as u64)
 }
@@ -77,6 +79,14 @@ pub fn token_cache_size() -> usize {
 /// Longest time that one call of an event handler may take.
 pub fn handler_timeout() -> Duration {
     Duration::from_millis(HANDLER_TIMEOUT.get() as u64)
+}
+
+/// Time from one round of maintenance to the next; None if the launcher is to start none.
+pub fn maintain_interval() -> Option<Duration> {
+    match MAINTAIN_INTERVAL.get() {
+        0 => None,
+        seconds => Some(Duration::from_secs(seconds as u64)),
+    }
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
@@ -242,7 +252,7 @@ fn define_own() {
     );
     GucRegistry::define_int_guc(
         c"clerk.jwks_max_age",
-        c"Age at which cached keys are fetched again when a new token arrives.",
+        c"Age at which cached keys are fetched again, by maintenance or when a new token arrives.",
         c"",
         &JWKS_MAX_AGE,
         1,
@@ -269,6 +279,16 @@ fn define_own() {
         3_600_000,
         GucContext::Suset,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.maintain_interval",
+        c"Time between two rounds of maintenance in each database that has the extension; 0 turns them off.",
+        c"Only where the library is in shared_preload_libraries.",
+        &MAINTAIN_INTERVAL,
+        0,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
     );
 }
 

@@ -6,11 +6,20 @@ use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
+use crate::error::Fault;
+
 /// An error that was caught.
 #[derive(Debug, Clone)]
 pub struct SqlError {
     pub sqlstate: PgSqlErrorCode,
     pub message: String,
+}
+
+impl SqlError {
+    /// Raises it again.
+    pub fn raise(self) -> ! {
+        Fault::new(self.sqlstate, self.message, "").raise()
+    }
 }
 
 impl std::fmt::Display for SqlError {
@@ -41,14 +50,33 @@ pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, SqlError> {
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-        result.map_err(|error| {
-            let caught = caught(&error);
-            if must_go_on(caught.sqlstate) {
-                error.rethrow();
-            }
-            caught
-        })
+        result.map_err(into_sql_error)
     }
+}
+
+/// As [`attempt`], for a worker that is in no transaction: `work` begins and ends its own. If it raises, only what it had not
+/// committed is undone.
+pub fn survive<R>(work: impl FnOnce() -> R) -> Result<R, SqlError> {
+    let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
+        .catch_others(|error| Err(Box::new(error)))
+        .execute();
+    result.map_err(|error| {
+        // SAFETY: what Postgres' own loops do after an error; does nothing if no transaction is open.
+        unsafe {
+            pg_sys::AbortOutOfAnyTransaction();
+            pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+        }
+        into_sql_error(error)
+    })
+}
+
+/// The error in our form, unless it must go on.
+fn into_sql_error(error: Box<CaughtError>) -> SqlError {
+    let caught = caught(&error);
+    if must_go_on(caught.sqlstate) {
+        error.rethrow();
+    }
+    caught
 }
 
 /// What an error says.

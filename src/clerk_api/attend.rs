@@ -7,6 +7,8 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::workers::give_way::give_way;
+
 /// Longest time between two looks at what Postgres wants of us.
 const SLICE: Duration = Duration::from_millis(50);
 
@@ -21,6 +23,7 @@ pub fn attend_while<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static
             Err(RecvTimeoutError::Timeout) => {
                 // Ends the worker on termination and cancel, and answers barriers.
                 pgrx::check_for_interrupts!();
+                give_way();
             }
             Err(RecvTimeoutError::Disconnected) => return None,
         }

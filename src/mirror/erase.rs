@@ -10,9 +10,6 @@ use super::prepared::{Prepared, Row};
 use super::setup::{DeletedUsers, Setup};
 use crate::clock;
 
-/// Payloads taken in one round; the rest is for the next one.
-const MOST: i32 = 10_000;
-
 /// Deleted people are few, and each costs one look into the index of payloads that are not erased yet. A payload that is
 /// still to be applied is left until then.
 static PAYLOADS: Prepared = Prepared::new(
@@ -71,8 +68,8 @@ static ERASE_PEOPLE: Prepared = Prepared::new(
     &[pg_sys::TEXTOID],
 );
 
-/// Erases what is to be erased; gives how many payloads that were.
-pub fn erase(setup: &Setup) -> usize {
+/// Erases what is to be erased, of each of the two kinds of payloads at most `most`; gives how many payloads that were.
+pub fn erase(most: i32, setup: &Setup) -> usize {
     if setup.deleted_users == DeletedUsers::Keep {
         return 0;
     }
@@ -86,8 +83,8 @@ pub fn erase(setup: &Setup) -> usize {
             row.get(3),
         )
     };
-    let mut payloads = PAYLOADS.query(&[MOST.into_datum()], read);
-    payloads.extend(INVITATION_PAYLOADS.query(&[MOST.into_datum()], read));
+    let mut payloads = PAYLOADS.query(&[most.into_datum()], read);
+    payloads.extend(INVITATION_PAYLOADS.query(&[most.into_datum()], read));
     for (svix_id, event_at, payload) in &payloads {
         let left = match setup.deleted_users {
             DeletedUsers::Remove => None,

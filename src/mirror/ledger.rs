@@ -1,5 +1,7 @@
 //! The ledger, `clerk.webhook_events`: what came and what became of it.
 
+use std::time::Duration;
+
 use clerk_core::mirror::Ignored;
 use pgrx::prelude::*;
 
@@ -7,6 +9,7 @@ use super::prepared::Prepared;
 use super::statement::ParameterType;
 use super::values::array;
 use crate::clock;
+use crate::workers::wake::wake_at_commit;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +178,9 @@ static SET_FAILED: Prepared = Prepared::new(
     &[pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::INT4OID],
 );
 
+/// When a first failure is due for certain. Later ones are found by rounds of maintenance, which know when the next is due.
+const FIRST_RETRY: Duration = Duration::from_secs(6);
+
 /// Notes that applying the event failed for the `attempts`th time. It is tried again later, or given up.
 pub fn set_failed(svix_id: &str, attempts: i32, error: &str, max_attempts: i32) -> State {
     let arguments = [
@@ -195,6 +201,9 @@ pub fn set_failed(svix_id: &str, attempts: i32, error: &str, max_attempts: i32) 
         )
         .warn();
         return State::Quarantined;
+    }
+    if attempts == 1 {
+        wake_at_commit(FIRST_RETRY);
     }
     State::Failed
 }

@@ -1,6 +1,7 @@
 //! `prune_webhook_events`: forgets what is old.
 
 use pgrx::prelude::*;
+use serde_json::{Value, json};
 
 use super::prepared::Prepared;
 use crate::call::Call;
@@ -51,16 +52,25 @@ static REJECTIONS: Prepared = Prepared::new(
 
 /// `prune_webhook_events()`.
 fn prune_webhook_events(_call: &Call) -> Option<pg_sys::Datum> {
-    Some(json::to_datum(&json::to_jsonb(&prune().to_string())))
+    Some(json::to_datum(&json::to_jsonb(&prune_in(count).to_string())))
 }
 
-/// Forgets payloads, events and rejections that are older than they are to be kept.
-pub fn prune() -> serde_json::Value {
-    let count = |statement: &Prepared| statement.query(&[], |row| row.get::<i64>(1)).pop().flatten();
-    serde_json::json!({
-        "handler_runs": count(&RUNS),
-        "payloads": count(&PAYLOADS),
-        "events": count(&EVENTS),
-        "rejections": count(&REJECTIONS),
-    })
+/// What is forgotten, in this order: a call that was given up keeps its event.
+static KINDS: [(&str, &Prepared); 4] = [
+    ("handler_runs", &RUNS),
+    ("payloads", &PAYLOADS),
+    ("events", &EVENTS),
+    ("rejections", &REJECTIONS),
+];
+
+/// Forgets payloads, events and rejections that are older than they are to be kept. Each kind goes through `batch`, in a transaction
+/// of its own if that makes one.
+pub fn prune_in(batch: impl Fn(&Prepared) -> Option<i64>) -> Value {
+    let counts = KINDS.map(|(kind, statement)| (kind.to_owned(), json!(batch(statement))));
+    Value::Object(counts.into_iter().collect())
+}
+
+/// Runs one of the statements; how many rows went.
+pub fn count(statement: &Prepared) -> Option<i64> {
+    statement.query(&[], |row| row.get(1)).pop().flatten()
 }

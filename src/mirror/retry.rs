@@ -64,6 +64,18 @@ pub struct Retried {
 }
 
 impl Retried {
+    /// Events that were tried.
+    pub fn count(&self) -> usize {
+        self.applied + self.ignored + self.failed + self.quarantined
+    }
+
+    pub fn add(&mut self, more: &Self) {
+        self.applied += more.applied;
+        self.ignored += more.ignored;
+        self.failed += more.failed;
+        self.quarantined += more.quarantined;
+    }
+
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "applied": self.applied,

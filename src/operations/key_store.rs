@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use super::sql;
 use crate::settings;
+use crate::workers::work_lock::WorkLock;
 
 /// How keys came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,24 +142,26 @@ unsafe extern "C" {
     fn hash_bytes_extended(bytes: *const u8, length: i32, seed: u64) -> u64;
 }
 
-/// Takes the lock that lets one worker at a time fetch an instance's keys; held until the worker ends.
-///
-/// An advisory lock would not do: any role can take one and so stop every fetch. This tag is of the same kind with a
-/// class that SQL cannot name.
-pub fn try_lock(issuer_hash: i64) -> bool {
-    const CLASS: u16 = 67;
-    // SAFETY: the tag is plain data; the lock manager may be used by a connected worker outside a transaction for
-    // session locks.
-    unsafe {
-        let tag = pg_sys::LOCKTAG {
-            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
-            locktag_field2: (issuer_hash >> 32) as u32,
-            locktag_field3: issuer_hash as u32,
-            locktag_field4: CLASS,
-            locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
-            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-        };
-        let result = pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, true);
-        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
-    }
+/// Lets one worker at a time fetch an instance's keys.
+pub fn fetch_lock(issuer_hash: i64) -> WorkLock {
+    WorkLock::of(67, issuer_hash)
+}
+
+/// Issuers of the instances whose keys were not confirmed for `clerk.jwks_max_age`, and can be fetched. A time in the future,
+/// after the clock was set back, is as bad as one long past.
+pub fn old_instances() -> Vec<String> {
+    let old = "SELECT i.issuer FROM clerk.instances AS i
+         LEFT JOIN clerk.jwks_fetches AS f ON f.issuer OPERATOR(pg_catalog.=) i.issuer
+         WHERE i.jwks_url IS NOT NULL AND COALESCE(
+             pg_catalog.abs(EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) f.succeeded_at))
+             OPERATOR(pg_catalog.>=) $1, true)
+         ORDER BY i.issuer";
+    let max_age = settings::jwks_max_age().as_secs_f64();
+    // Not `select`, which would look through the snapshot of whoever called us: a worker may just have fetched.
+    Spi::connect_mut(|client| {
+        let rows = client.update(old, None, &[max_age.into()])?;
+        rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+            .collect::<Result<Vec<_>, pgrx::spi::Error>>()
+    })
+    .unwrap_or_else(|error| sql::fault(error))
 }

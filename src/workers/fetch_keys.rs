@@ -17,6 +17,7 @@ use crate::clerk_api;
 use crate::error::Fault;
 use crate::operations::key_store::{self, Origin};
 use crate::settings;
+use crate::subtransaction::{SqlError, survive};
 use crate::token::keys::no_free_slot;
 
 const FUNCTION: &CStr = c"clerk_fetch_keys_worker";
@@ -124,7 +125,12 @@ pub extern "C-unwind" fn clerk_fetch_keys_worker(_argument: pg_sys::Datum) {
     };
     one_shot::connect(order.database.into(), order.owner.into());
     match order.purpose {
-        Purpose::Store(hash) => store(hash),
+        Purpose::Store(hash) => {
+            if let Err(error) = store(hash) {
+                let hint = "A token that fits no key, or the next round of maintenance, tries again.";
+                Fault::new(error.sqlstate, error.message, hint).warn();
+            }
+        }
         Purpose::Answer(handle) => answer(handle),
     }
 }
@@ -145,11 +151,20 @@ fn answer(handle: u32) {
     exchange.reply(&result);
 }
 
-fn store(issuer_hash: i64) {
+/// Fetches and stores the keys of the instance whose issuer has this hash, unless that was tried just now. For workers, outside
+/// a transaction. Fails only for trouble with our tables; how the fetch itself went is noted there.
+pub fn store(issuer_hash: i64) -> Result<(), SqlError> {
+    let lock = key_store::fetch_lock(issuer_hash);
     // One fetch at a time per instance; who comes second has nothing to do.
-    if !key_store::try_lock(issuer_hash) {
-        return;
+    if !lock.try_acquire() {
+        return Ok(());
     }
+    let stored = survive(|| fetch_and_store(issuer_hash));
+    lock.release();
+    stored
+}
+
+fn fetch_and_store(issuer_hash: i64) {
     let Some(attempt) = BackgroundWorker::transaction(|| key_store::begin_attempt(issuer_hash)) else {
         return;
     };

@@ -1,6 +1,6 @@
 //! Starts a background worker that does one thing and ends, and waits for it. Needs no preloading.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -21,10 +21,11 @@ pub fn start(function: &CStr, name: &CStr, argument: &str) -> Option<OneShot> {
     unsafe { register(function, name, argument, &mut handle) }.then_some(OneShot { handle })
 }
 
-/// As [`start`], for nobody to wait for. Allocates nothing in Postgres' memory and raises nothing.
-pub fn start_unattended(function: &CStr, name: &CStr, argument: &str) {
-    // SAFETY: no handle is asked for. That every slot is taken is not this caller's concern.
-    unsafe { register(function, name, argument, std::ptr::null_mut()) };
+/// As [`start`], for nobody to wait for; false if every slot is taken. Allocates nothing in Postgres' memory and raises
+/// nothing.
+pub fn start_unattended(function: &CStr, name: &CStr, argument: &str) -> bool {
+    // SAFETY: no handle is asked for.
+    unsafe { register(function, name, argument, std::ptr::null_mut()) }
 }
 
 unsafe fn register(
@@ -33,18 +34,10 @@ unsafe fn register(
     argument: &str,
     handle: *mut *mut pg_sys::BackgroundWorkerHandle,
 ) -> bool {
-    // SAFETY: an all-zero BackgroundWorker is a valid empty one; its arrays are filled below with room for the final
-    // zero. The caller passes NULL or room for a handle.
+    // SAFETY: the caller passes NULL or room for a handle.
     unsafe {
-        let mut worker: pg_sys::BackgroundWorker = std::mem::zeroed();
-        fill(&mut worker.bgw_name, name.to_bytes());
-        fill(&mut worker.bgw_type, c"clerk_sync worker".to_bytes());
-        fill(&mut worker.bgw_library_name, c"clerk_sync".to_bytes());
-        fill(&mut worker.bgw_function_name, function.to_bytes());
+        let mut worker = describe(function, name, c"clerk_sync worker");
         fill(&mut worker.bgw_extra, argument.as_bytes());
-        worker.bgw_flags =
-            (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
-        worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
         worker.bgw_restart_time = pg_sys::BGW_NEVER_RESTART;
         if !handle.is_null() {
             // So that the postmaster wakes us when the worker ends.
@@ -52,6 +45,20 @@ unsafe fn register(
         }
         pg_sys::RegisterDynamicBackgroundWorker(&mut worker, handle)
     }
+}
+
+/// A worker that runs the C function `function` of this library and uses databases; never before recovery has ended. `kind` is
+/// its `backend_type` in `pg_stat_activity`.
+pub fn describe(function: &CStr, name: &CStr, kind: &CStr) -> pg_sys::BackgroundWorker {
+    // SAFETY: an all-zero BackgroundWorker is a valid empty one; its arrays are filled below with room for the final zero.
+    let mut worker: pg_sys::BackgroundWorker = unsafe { std::mem::zeroed() };
+    fill(&mut worker.bgw_name, name.to_bytes());
+    fill(&mut worker.bgw_type, kind.to_bytes());
+    fill(&mut worker.bgw_library_name, c"clerk_sync".to_bytes());
+    fill(&mut worker.bgw_function_name, function.to_bytes());
+    worker.bgw_flags = (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
+    worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
+    worker
 }
 
 fn fill<const N: usize>(target: &mut [c_char; N], text: &[u8]) {
@@ -74,12 +81,19 @@ impl OneShot {
         true
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether it has not ended yet.
+    pub fn is_running(&self) -> bool {
         let mut pid = 0;
         // SAFETY: the handle came from RegisterDynamicBackgroundWorker.
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &mut pid) };
         status == pg_sys::BgwHandleStatus::BGWH_STARTED
             || status == pg_sys::BgwHandleStatus::BGWH_NOT_YET_STARTED
+    }
+
+    /// Frees what is kept about a worker. Elsewhere the end of the statement does; who starts workers for ever must.
+    pub fn forget(self) {
+        // SAFETY: the handle came from RegisterDynamicBackgroundWorker, and nothing else points to it.
+        unsafe { pg_sys::pfree(self.handle.cast()) };
     }
 
     /// Asks the worker to end.
@@ -109,22 +123,55 @@ pub fn nap(time: Duration) {
 /// Makes the worker that is running a session of the extension's owner in `database`, with a pinned `search_path`
 /// and bounded waits for locks, ending promptly on SIGTERM.
 pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
+    accept_signals();
     // SAFETY: called once, at the start of the worker, on its main thread.
-    unsafe {
-        let terminate = Some(die as unsafe extern "C-unwind" fn(i32));
-        #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGTERM as i32, terminate);
-        #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, terminate);
-        pg_sys::BackgroundWorkerUnblockSignals();
-        pg_sys::BackgroundWorkerInitializeConnectionByOid(database, owner, CONNECTION_FLAGS);
-    }
+    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, owner, CONNECTION_FLAGS) };
+    show_name();
     set(c"search_path", c"pg_catalog, pg_temp");
     // An administrator's open transaction may hold our rows; the next token starts another worker.
     set(c"lock_timeout", c"2s");
     // The worker is there to write, whatever the database's sessions do by default.
     set(c"default_transaction_read_only", c"off");
     set(c"default_transaction_isolation", c"read committed");
+}
+
+/// Lets the worker that is running be told to end, at once, whatever it waits for.
+pub fn accept_signals() {
+    // SAFETY: called once, at the start of the worker, on its main thread.
+    unsafe {
+        handle_signal(pg_sys::SIGTERM, die);
+        pg_sys::BackgroundWorkerUnblockSignals();
+    }
+}
+
+/// # Safety
+/// `handler` must be one of Postgres' own, fit for a signal.
+pub unsafe fn handle_signal(signal: u32, handler: unsafe extern "C-unwind" fn(i32)) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(signal as i32, Some(handler));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(signal as i32, Some(handler));
+    }
+}
+
+/// Shows in `pg_stat_activity` what the worker that is running is for.
+pub fn show_name() {
+    // SAFETY: MyBgworkerEntry is set in every background worker, and its name ends with a zero.
+    let name = unsafe { CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_name.as_ptr()) };
+    set(c"application_name", name);
+}
+
+/// Shows in `pg_stat_activity` what the worker that is running is doing, if anything.
+pub fn show_activity(activity: Option<&str>) {
+    let text = activity.map(|text| CString::new(text).unwrap_or_default());
+    let (state, text) = match &text {
+        Some(text) => (pg_sys::BackendState::STATE_RUNNING, text.as_ptr()),
+        None => (pg_sys::BackendState::STATE_IDLE, std::ptr::null()),
+    };
+    // SAFETY: the text is copied.
+    unsafe { pg_sys::pgstat_report_activity(state, text) };
 }
 
 fn set(name: &CStr, value: &CStr) {
@@ -162,10 +209,14 @@ pub fn argument() -> String {
 }
 
 /// The role that workers run as: the owner of the extension's tables.
-///
-/// Before PostgreSQL 17 a worker cannot connect as a role that may not log in; that is a fault.
 pub fn owner() -> Result<pg_sys::Oid, Fault> {
     let owner = catalog::table_owner(c"instances");
+    check_owner(owner)?;
+    Ok(owner)
+}
+
+/// Before PostgreSQL 17 a worker cannot connect as a role that may not log in; that is a fault.
+pub fn check_owner(owner: pg_sys::Oid) -> Result<(), Fault> {
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     if !catalog::role_can_login(owner) {
         return Err(Fault::prerequisite(
@@ -173,5 +224,7 @@ pub fn owner() -> Result<pg_sys::Oid, Fault> {
             "Run ALTER ROLE … LOGIN for the owner of schema clerk (it needs no password), or use PostgreSQL 17 or later.",
         ));
     }
-    Ok(owner)
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    let _ = owner;
+    Ok(())
 }

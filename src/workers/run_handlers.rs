@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
+use super::give_way::give_way;
 use super::one_shot::{self, nap};
 use super::work_lock::WorkLock;
 use crate::backend_local::BackendLocal;
@@ -128,19 +129,27 @@ fn started_just_now() -> bool {
 pub fn run_now() -> Result<Option<Round>, Fault> {
     let exchange = Exchange::ask(&()).ok_or_else(no_answer)?;
     let argument = argument(Some(exchange.handle()))?;
-    let worker = one_shot::start(FUNCTION, NAME, &argument).ok_or_else(|| {
-        Fault::new(
-            PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-            "no background worker is free to call event handlers",
-            "Raise max_worker_processes and restart the server, or try again when other workers have ended.",
-        )
-    })?;
+    let worker = one_shot::start(FUNCTION, NAME, &argument).ok_or_else(no_free_slot)?;
     let has_ended = worker.wait(WAIT);
     match exchange.answer::<Round>() {
         Some(round) => Ok(Some(round)),
         None if has_ended => Err(no_answer()),
         None => Ok(None),
     }
+}
+
+/// Has a worker make the calls that are due, unless one is at it.
+pub fn start_now() -> Result<(), Fault> {
+    let is_at_work = lock().is_taken() || one_shot::start_unattended(FUNCTION, NAME, &argument(None)?);
+    is_at_work.then_some(()).ok_or_else(no_free_slot)
+}
+
+fn no_free_slot() -> Fault {
+    Fault::new(
+        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        "no background worker is free to call event handlers",
+        "Raise max_worker_processes and restart the server, or try again when other workers have ended.",
+    )
 }
 
 fn no_answer() -> Fault {
@@ -180,6 +189,7 @@ fn answer(handle: u32) {
             return;
         }
         nap(PAUSE);
+        give_way();
     }
     exchange.reply(&work(Duration::ZERO));
 }
@@ -202,6 +212,7 @@ fn drain(linger: Duration, round: &mut Round) {
     let mut idle_since: Option<Instant> = None;
     let mut has_worked = false;
     loop {
+        give_way();
         if let Some(outcome) = BackgroundWorker::transaction(handlers::run_next) {
             round.count(outcome);
             (idle_since, has_worked) = (None, true);

@@ -26,10 +26,20 @@ impl WorkLock {
         })
     }
 
-    /// Takes the lock, unless another process has it.
+    /// Takes the lock, unless another process has it. May be called outside a transaction.
     pub fn try_acquire(&self) -> bool {
+        self.acquire(true)
+    }
+
+    /// As [`WorkLock::try_acquire`], until the running transaction ends.
+    pub fn try_acquire_for_transaction(&self) -> bool {
+        self.acquire(false)
+    }
+
+    fn acquire(&self, for_session: bool) -> bool {
+        let mode = pg_sys::ExclusiveLock as i32;
         // SAFETY: the tag is plain data; session locks may be taken outside a transaction.
-        let result = unsafe { pg_sys::LockAcquire(&self.0, pg_sys::ExclusiveLock as i32, true, true) };
+        let result = unsafe { pg_sys::LockAcquire(&self.0, mode, for_session, true) };
         result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
     }
 

@@ -1,3 +1,9 @@
-//! Operations: what the database says of itself.
+//! Operations: maintenance with and without a launcher, and what the database says of itself.
 
+#[cfg(pg_cron)]
+mod cron;
 mod doctor;
+mod launcher;
+mod rounds;
+mod scene;
+mod shutdown;

@@ -14,4 +14,4 @@ mod run;
 
 pub use queue::queue;
 pub use repairs::Repairs;
-pub use run::{Outcome, any_due, run_due, run_next};
+pub use run::{Outcome, any_due, run_due, run_next, start_due};

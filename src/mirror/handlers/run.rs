@@ -1,7 +1,5 @@
 //! Makes the calls that are due.
 
-use std::ffi::CString;
-
 use clerk_core::mirror::fit_json;
 use clerk_core::quote;
 use pgrx::PgSqlErrorCode;
@@ -18,6 +16,7 @@ use crate::mirror::prepared::{Prepared, Row};
 use crate::mirror::setup;
 use crate::settings;
 use crate::subtransaction::{SqlError, attempt};
+use crate::workers::one_shot::show_activity;
 use crate::workers::run_handlers::{self, Round};
 
 /// What became of a call.
@@ -38,10 +37,7 @@ static IS_ANY_DUE: Prepared = Prepared::new(
 /// The part of `maintain`: has a worker make the calls that are due, and waits for it a while. The worker goes on by itself
 /// after that. Calls of events that the running transaction stores are made after its end.
 pub fn run_due() -> Value {
-    // SAFETY: raises, or does nothing. On a standby the worker would not even start.
-    unsafe { pg_sys::PreventCommandDuringRecovery(c"maintain()".as_ptr()) };
-    let is_any_due = IS_ANY_DUE.query(&[], |row| row.get::<bool>(1)) == [Some(true)];
-    if !is_any_due {
+    if !is_any_due() {
         return Round::default().to_json();
     }
     match run_handlers::run_now() {
@@ -49,6 +45,21 @@ pub fn run_due() -> Value {
         Ok(None) => json!({ "running": true }),
         Err(fault) => fault.raise(),
     }
+}
+
+/// As [`run_due`], without waiting.
+pub fn start_due() -> Value {
+    if !is_any_due() {
+        return Round::default().to_json();
+    }
+    match run_handlers::start_now() {
+        Ok(()) => json!({ "running": true }),
+        Err(fault) => fault.raise(),
+    }
+}
+
+fn is_any_due() -> bool {
+    IS_ANY_DUE.query(&[], |row| row.get::<bool>(1)) == [Some(true)]
 }
 
 struct Run {
@@ -106,7 +117,7 @@ pub fn run_next() -> Option<Outcome> {
     let result = handler.map_or(Ok(()), |(function, registered_by)| {
         attempt(|| call(&run, &function, &registered_by)).map_err(|error| (function, error))
     });
-    show(None);
+    show_activity(None);
     Some(match result {
         Ok(()) => {
             DONE.run(&[run.id.into_datum()]);
@@ -124,19 +135,8 @@ fn call(run: &Run, function: &str, registered_by: &str) {
     let _role = AsRole::enter(role);
     let function = Function::named(function).unwrap_or_else(|fault| fault.raise());
     let event_name = run.svix_id.as_deref().unwrap_or("of a repair");
-    show(Some(&format!("{}(jsonb), event {event_name}", function.name())));
+    show_activity(Some(&format!("{}(jsonb), event {event_name}", function.name())));
     deadline::within(settings::handler_timeout(), || function.call(&event, &members));
-}
-
-/// Shows in `pg_stat_activity` which handler the worker is calling, if one.
-fn show(activity: Option<&str>) {
-    let text = activity.map(|text| CString::new(text).unwrap_or_default());
-    let (state, text) = match &text {
-        Some(text) => (pg_sys::BackendState::STATE_RUNNING, text.as_ptr()),
-        None => (pg_sys::BackendState::STATE_IDLE, std::ptr::null()),
-    };
-    // SAFETY: the text is copied.
-    unsafe { pg_sys::pgstat_report_activity(state, text) };
 }
 
 /// Settings that hold while a handler runs. Dropping it also undoes what the handler has set.

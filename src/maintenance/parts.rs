@@ -1,0 +1,116 @@
+//! What a round consists of.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::round::Caller;
+use crate::mirror::prune::{self, prune_in};
+use crate::mirror::retry::{Retried, retry_due};
+use crate::mirror::setup;
+use crate::mirror::{erase, handlers};
+use crate::operations::key_store::{self, issuer_hash};
+use crate::sync;
+use crate::token::keys::no_free_slot;
+use crate::workers::fetch_keys;
+
+/// A part, and what it says of itself.
+pub type Part = (&'static str, fn(Caller) -> Value);
+
+/// In this order. Those that wait for workers come first, because in SQL the others leave rows locked until the transaction
+/// ends; keys come before whatever passes keys on.
+pub const PARTS: &[Part] = &[
+    ("keys", keys),
+    ("handlers", handlers),
+    ("retried", retried),
+    ("erased", erased),
+    ("pruned", pruned),
+    ("syncs", syncs),
+];
+
+/// A part that goes through much ends after this; the rest is for the next round.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Fetches the keys that have not been confirmed for too long.
+fn keys(caller: Caller) -> Value {
+    let old = caller.batch(key_store::old_instances);
+    if old.is_empty() {
+        return json!({ "old": 0, "fetched": 0 });
+    }
+    match caller {
+        Caller::Launcher => old.iter().for_each(|issuer| fetch(issuer)),
+        Caller::Sql => fetch_in_workers(&old),
+    }
+    let left = caller.batch(key_store::old_instances);
+    let fetched = old.iter().filter(|issuer| !left.contains(issuer)).count();
+    json!({ "old": old.len(), "fetched": fetched })
+}
+
+/// In a worker, which may wait for Clerk itself.
+fn fetch(issuer: &str) {
+    if let Err(error) = fetch_keys::store(issuer_hash(issuer)) {
+        error.raise();
+    }
+}
+
+fn fetch_in_workers(issuers: &[String]) {
+    let start = |issuer: &String| match fetch_keys::start_for(issuer) {
+        Ok(worker) => worker.unwrap_or_else(|| no_free_slot().raise()),
+        Err(fault) => fault.raise(),
+    };
+    let workers: Vec<_> = issuers.iter().map(start).collect();
+    for worker in workers {
+        worker.wait(fetch_keys::longest());
+    }
+}
+
+/// Has the worker that calls handlers do what is due. Only SQL waits for it: a round in a worker has better to do.
+fn handlers(caller: Caller) -> Value {
+    match caller {
+        Caller::Launcher => caller.batch(handlers::start_due),
+        Caller::Sql => handlers::run_due(),
+    }
+}
+
+/// Failed events whose time has come.
+fn retried(caller: Caller) -> Value {
+    /// Most events of one round, and of one transaction.
+    const MOST: usize = 1_000;
+    const BATCH: usize = 20;
+    let started = Instant::now();
+    let mut total = Retried::default();
+    while total.count() < MOST && started.elapsed() < LONGEST {
+        let batch = caller.batch(|| retry_due(BATCH as i32, &setup::current()));
+        total.add(&batch);
+        if batch.count() < BATCH {
+            break;
+        }
+    }
+    total.to_json()
+}
+
+/// What is left of people whom Clerk deleted.
+fn erased(caller: Caller) -> Value {
+    /// Payloads of one transaction.
+    const BATCH: usize = 1_000;
+    let started = Instant::now();
+    let mut total = 0;
+    while started.elapsed() < LONGEST {
+        let batch = caller.batch(|| erase::erase(BATCH as i32, &setup::current()));
+        total += batch;
+        if batch < BATCH {
+            break;
+        }
+    }
+    json!(total)
+}
+
+/// What is older than it is to be kept.
+fn pruned(caller: Caller) -> Value {
+    prune_in(|kind| caller.batch(|| prune::count(kind)))
+}
+
+/// Runs that are due, or that were interrupted.
+fn syncs(caller: Caller) -> Value {
+    caller.batch(sync::start_due)
+}

@@ -1,0 +1,65 @@
+//! Without the library preloaded, pg_cron does what the launcher would.
+
+use clerk_sim::{Fault, Rotation, Simulator};
+use clerk_tests::{Cluster, Sql};
+
+use crate::scene::{last_round, launcher, token_of, verified, wait_until};
+
+/// The line of the manual.
+const SCHEDULE: &str = "SELECT cron.schedule('clerk_sync', '* * * * *', 'select clerk.maintain()')";
+
+#[test]
+fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
+    let cluster = Cluster::start(&[
+        ("shared_preload_libraries", "pg_cron"),
+        ("clerk.jwks_max_age", "1s"),
+        ("clerk.jwks_cooldown", "1s"),
+    ]);
+    // pg_cron connects as any client does, and the server listens in its own directory only.
+    let socket = cluster
+        .directory()
+        .to_str()
+        .expect("the path is UTF-8")
+        .to_owned();
+    cluster.configure(&[("cron.host", &socket)]);
+    cluster.restart();
+    let clerk = Simulator::start();
+    let mut owner = cluster.superuser();
+    owner.run("CREATE EXTENSION pg_cron; CREATE EXTENSION clerk_sync");
+    assert_eq!(launcher(&mut owner), None);
+    owner
+        .execute(
+            "SELECT clerk.configure(issuer => $1, jwks_url => $2)",
+            &[&clerk.issuer(), &clerk.jwks_url()],
+        )
+        .expect("the instance can be configured");
+    let old = token_of(&clerk, "user_old");
+    assert_eq!(verified(&mut owner, &old), Ok("user_old".to_owned()));
+    let requests = clerk.jwks_requests();
+    clerk.rotate(Rotation::New);
+    owner.run(SCHEDULE);
+    drop(owner);
+
+    wait_for(&clerk, requests + 1);
+    // Once the round that fetched has ended, no session needs to, nor can.
+    let mut owner = cluster.superuser();
+    wait_until("the round has ended", || last_round(&mut owner, "sql") > 0);
+    clerk.fault(Fault::Down);
+    let new = token_of(&clerk, "user_new");
+    assert_eq!(verified(&mut owner, &new), Ok("user_new".to_owned()));
+    assert_eq!(verified(&mut owner, &old), Err("jwk-kid-mismatch".to_owned()));
+    let succeeded = "SELECT count(*) FROM cron.job_run_details WHERE status = 'succeeded'";
+    wait_until("pg_cron says so too", || owner.value::<i64>(succeeded) > 0);
+    cluster.assert_no_crash();
+}
+
+/// pg_cron begins at the full minute, which may be as long as that away.
+fn wait_for(clerk: &Simulator, requests: u64) {
+    for _ in 0..1_200 {
+        if clerk.jwks_requests() >= requests {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("pg_cron has not run it within two minutes");
+}
