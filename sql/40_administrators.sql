@@ -35,8 +35,9 @@ CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT clerk.change_grants(grantee, give, ARRAY[
-        'clerk.add_webhook_signing_secret', 'clerk.configure', 'clerk.configure_mirror', 'clerk.drop_event_handler',
+        'clerk.add_webhook_signing_secret', 'clerk.configure', 'clerk.configure_mirror', 'clerk.configure_requests', 'clerk.drop_event_handler',
         'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.maintain', 'clerk.on_event',
+        'clerk.postgrest_connection', 'clerk.service_env',
         'clerk.prune_webhook_events', 'clerk.refresh_jwks', 'clerk.remove_instance', 'clerk.replay_event',
         'clerk.retry_failed', 'clerk.set_identity_source', 'clerk.verify_jwt', 'clerk.verify_webhook',
         'clerk.webhook_signing_secrets'

@@ -193,10 +193,11 @@ BEGIN
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
+    PERFORM pg_notify('pgrst', 'reload config');
     RAISE WARNING USING
         ERRCODE = SQLSTATE,
-        MESSAGE = format('PostgREST was not told of a changed key: %s', SQLERRM),
-        HINT = 'Run NOTIFY pgrst, ''reload config''.';
+        MESSAGE = format('the set of keys that PostgREST falls back on could not be renewed: %s', SQLERRM),
+        HINT = 'Mend it, then run SELECT * FROM clerk.connect_postgrest().';
     RETURN NULL;
 END
 $body$;
@@ -227,3 +228,26 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION clerk.postgrest_connection() IS
     'One row about the hand-over of keys to PostgREST: whether role authenticator has clerk.postgrest_config as pgrst.db_pre_config and may call it; how many keys of the operator and of the instances the set has; whether PostgREST was told of the set as it is; fingerprint and date of the operator''s keys (NULL if they are not known); since when Realtime''s keys are kept up to date. STABLE. Callable by the owner and roles given clerk.grant_admin().';
+
+-- One of the two functions that stay a superuser's: only a superuser may change PostgREST's settings of a role.
+CREATE FUNCTION clerk.set_authenticator_pre_config(install boolean) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_set_authenticator_pre_config';
+COMMENT ON FUNCTION clerk.set_authenticator_pre_config(boolean) IS
+    'Part of clerk.connect_postgrest() and disconnect_postgrest(): makes clerk.postgrest_config the pgrst.db_pre_config of role authenticator, or takes that back. Belongs to a superuser. Raises 42501 where an owner of anything in schema clerk may not act as every role that authenticator can take on. Callable by the owner.';
+
+-- SECURITY DEFINER: triggers on the table are the owner's code, whoever calls.
+CREATE FUNCTION clerk.connect_postgrest(existing_keys text DEFAULT NULL, secret_is_base64 boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_connect_postgrest';
+COMMENT ON FUNCTION clerk.connect_postgrest(text, boolean) IS
+    'Has PostgREST take Clerk''s keys from this database, now and whenever they change, beside the keys it trusts until now. existing_keys is what its PGRST_JWT_SECRET holds: a key set, one JWK, or a shared secret of 32 bytes or more (base64 of it with secret_is_base64); ''none'' says that only Clerk''s tokens are to count; NULL keeps those of an earlier call. Clerk''s keys among them are left out. Answers {"own_keys", "clerk_keys", "fingerprint", "left_out"}. Raises 22023 for anything that PostgREST could misread, for private or weak keys and where only Clerk''s keys are left; 55000 while no key of Clerk''s is known, for a shared secret in app.settings.jwt_secret that would be lost, and for a setting of role authenticator that would mask ours, with the statement that mends it in DETAIL; 42501 where this role may not have that power. Pass it as a parameter: statements can be logged. VOLATILE. Callable by the owner.';
+
+CREATE FUNCTION clerk.disconnect_postgrest(forget_keys boolean DEFAULT false) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_disconnect_postgrest';
+COMMENT ON FUNCTION clerk.disconnect_postgrest(boolean) IS
+    'Takes clerk.postgrest_config() out of PostgREST, which goes back to the keys of its environment; true if it was there. With forget_keys the operator''s own keys are deleted here too. NULL is false. VOLATILE. Callable by the owner.';

@@ -58,12 +58,24 @@ extension_sql_file!(
     requires = ["handlers"]
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
+extension_sql_file!("../sql/55_handover.sql", name = "handover", requires = ["api"]);
+extension_sql_file!(
+    "../sql/56_requests.sql",
+    name = "requests",
+    requires = ["handover"]
+);
+extension_sql_file!(
+    "../sql/57_realtime.sql",
+    name = "realtime",
+    requires = ["requests"]
+);
 extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
     requires = [
-        "api",
+        "realtime",
         configure,
+        configure_requests,
         configure_mirror,
         refresh_jwks,
         remove_instance,

@@ -9,6 +9,7 @@ mod claims;
 pub mod datums;
 mod has;
 mod helpers;
+mod requests;
 mod resolve;
 pub mod stamp;
 mod whoami;

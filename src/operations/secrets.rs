@@ -85,7 +85,7 @@ fn webhook_signing_secrets() -> TableIterator<
 }
 
 /// An error is logged with the statement that raised it, and ours may hold a secret. Postgres sets this anew for the next one.
-fn keep_statement_out_of_the_log() {
+pub(super) fn keep_statement_out_of_the_log() {
     // SAFETY: a pointer that is NULL in processes without a statement, so that everybody who reads it looks first.
     unsafe { pg_sys::debug_query_string = std::ptr::null() };
 }
