@@ -1,0 +1,3 @@
+//! Operations: keys handed over to PostgREST and its neighbours.
+
+mod handover;
