@@ -43,8 +43,8 @@ AS $body$
         'n', rtrim(k.n, '='), 'e', rtrim(k.e, '=')
     )
     FROM clerk.jwks AS k
-    WHERE rtrim(k.n, '=') ~ '^[A-Za-z0-9_-]{342,1366}$' AND length(rtrim(k.n, '=')) % 4 <> 1
-      AND rtrim(k.e, '=') ~ '^[A-Za-z0-9_-]{2,6}$' AND length(rtrim(k.e, '=')) % 4 <> 1
+    WHERE rtrim(k.n, '=') !~ '[^A-Za-z0-9_-]' AND length(rtrim(k.n, '=')) BETWEEN 342 AND 1366 AND length(rtrim(k.n, '=')) % 4 <> 1
+      AND rtrim(k.e, '=') !~ '[^A-Za-z0-9_-]' AND length(rtrim(k.e, '=')) BETWEEN 2 AND 6 AND length(rtrim(k.e, '=')) % 4 <> 1
       AND COALESCE(k.alg, 'RS256') IN ('RS256', 'RS384', 'RS512')
     ORDER BY k.issuer COLLATE "C", k.kid COLLATE "C"
 $body$;
@@ -61,37 +61,6 @@ $body$;
 COMMENT ON FUNCTION clerk.postgrest_key_set() IS
     'The key set for PostgREST as it should be now: the operator''s own keys, then the instances''. Secret. NULL if the operator''s are not known, because without them their tokens would be refused. STABLE. Callable by the owner.';
 
--- SECURITY DEFINER: authenticator, which calls it, must not read the tables.
-CREATE FUNCTION clerk.postgrest_config() RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    key_set text;
-BEGIN
-    -- Shorter than statement_timeout, so that somebody else's lock is an error that can be caught.
-    PERFORM set_config('lock_timeout', '2s', true);
-    BEGIN
-        key_set := clerk.postgrest_key_set();
-    EXCEPTION WHEN OTHERS THEN
-        BEGIN
-            SELECT p.last_set INTO key_set FROM clerk.postgrest_keys AS p;
-        EXCEPTION WHEN OTHERS THEN
-            NULL;
-        END;
-    END;
-    IF key_set IS NOT NULL THEN
-        PERFORM set_config('pgrst.jwt_secret', key_set, true), set_config('pgrst.jwt_secret_is_base64', 'false', true);
-    ELSIF current_setting('pgrst.jwt_secret', true) = '' AND EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config') THEN
-        -- An earlier call in this session left the name behind with nothing in it, and PostgREST would drop the keys it has. A
-        -- secret that is too short makes it keep its whole configuration as it is.
-        PERFORM set_config('pgrst.jwt_secret', 'unavailable', true), set_config('pgrst.jwt_secret_is_base64', 'false', true);
-    END IF;
-END
-$body$;
-COMMENT ON FUNCTION clerk.postgrest_config() IS
-    'For PostgREST''s pgrst.db_pre_config: sets pgrst.jwt_secret, for the transaction, to Clerk''s current keys and the operator''s own. When they cannot be read, to the last set that was known; when there is none, it leaves PostgREST with what it has. Never raises for what the tables hold, and never sets an empty set. Needs no library. VOLATILE. Callable by the owner, and by authenticator once clerk.connect_postgrest() was called.';
-
 -- What holds for authenticator here: what is set in this database goes before what is set everywhere.
 CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text)
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -105,10 +74,46 @@ AS $body$
     CROSS JOIN unnest(s.setconfig) AS config (entry)
     CROSS JOIN LATERAL (SELECT split_part(config.entry, '=', 1), substr(config.entry, strpos(config.entry, '=') + 1)) AS item (name, value)
     WHERE item.name LIKE 'pgrst.%' AND (s.setdatabase = 0 OR s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
-    ORDER BY item.name COLLATE "C", s.setdatabase DESC
+    ORDER BY item.name, s.setdatabase DESC
 $body$;
 COMMENT ON FUNCTION clerk.authenticator_settings() IS
     'PostgREST''s settings of role authenticator that hold in this database, with the statement that takes each back. A value may be a secret. STABLE. Callable by the owner.';
+
+-- SECURITY DEFINER: authenticator, which calls it, must not read the tables.
+CREATE FUNCTION clerk.postgrest_config() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    key_set text;
+    installed CONSTANT boolean NOT NULL := EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config');
+BEGIN
+    IF NOT installed AND current_setting('pgrst.db_pre_config', true) = 'clerk.postgrest_config' THEN
+        -- Taken out since this session logged in with the setting. It would keep PostgREST calling us.
+        PERFORM set_config('pgrst.db_pre_config', '', true);
+    END IF;
+    -- Shorter than statement_timeout, so that somebody else's lock is an error that can be caught.
+    PERFORM set_config('lock_timeout', '2s', true);
+    BEGIN
+        key_set := clerk.postgrest_key_set();
+    EXCEPTION WHEN OTHERS THEN
+        BEGIN
+            SELECT p.last_set INTO key_set FROM clerk.postgrest_keys AS p;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;
+        END;
+    END;
+    IF key_set IS NOT NULL THEN
+        PERFORM set_config('pgrst.jwt_secret', key_set, true), set_config('pgrst.jwt_secret_is_base64', 'false', true);
+    ELSIF installed AND current_setting('pgrst.jwt_secret', true) = '' THEN
+        -- An earlier call in this session left the name behind with nothing in it, and PostgREST would drop the keys it has. A
+        -- secret that is too short makes it keep its whole configuration as it is.
+        PERFORM set_config('pgrst.jwt_secret', 'unavailable', true), set_config('pgrst.jwt_secret_is_base64', 'false', true);
+    END IF;
+END
+$body$;
+COMMENT ON FUNCTION clerk.postgrest_config() IS
+    'For PostgREST''s pgrst.db_pre_config: sets pgrst.jwt_secret, for the transaction, to Clerk''s current keys and the operator''s own. When they cannot be read, to the last set that was known; when there is none, it leaves PostgREST with what it has. Never raises for what the tables hold, and never sets an empty set. Needs no library. VOLATILE. Callable by the owner, and by authenticator once clerk.connect_postgrest() was called.';
 
 CREATE FUNCTION clerk.postgrest_obstacles() RETURNS TABLE (obstacle text, mend text, mend_as text)
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -133,8 +138,8 @@ $body$;
 COMMENT ON FUNCTION clerk.postgrest_obstacles() IS
     'Why PostgREST would not get its keys from clerk.postgrest_config(), each with the statement that mends it and who may run it. No row: nothing is in the way. Shows no key. STABLE. Callable by the owner.';
 
--- A configuration that PostgREST has not read yet names no function to call, and only the second reading calls it. Two
--- different payloads, because equal ones of a transaction arrive once.
+-- Whether there is a function to call PostgREST knows from its last reading, so only the second one calls a new function, or an
+-- old one no more. Two different payloads, because equal ones of a transaction arrive once.
 CREATE FUNCTION clerk.have_postgrest_read_twice() RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp

@@ -4,7 +4,7 @@ use clerk_sim::{Options, Rotation, Simulator, Token};
 use clerk_tests::Sql;
 use serde_json::json;
 
-use super::postgrest::{Postgrest, Secret};
+use super::postgrest::{Flush, Postgrest, Secret};
 use super::{
     SECRET, SECRET_BASE64URL, connect, connect_with, connection, settings_of_authenticator, supabase,
     trusting,
@@ -158,12 +158,19 @@ fn the_operators_keys_can_be_replaced() {
 
 #[test]
 fn taken_out_it_goes_back_to_its_environment() {
+    for flush in [Flush::Before, Flush::After] {
+        taken_out(flush);
+    }
+}
+
+fn taken_out(flush: Flush) {
     let (cluster, clerk) = (supabase(), Simulator::start());
     let db = trusting(&cluster, &clerk);
     let mut owner = db.superuser();
     owner.run("ALTER ROLE authenticator SET pgrst.db_schemas = 'public'");
     connect(&mut owner);
     let mut postgrest = Postgrest::start(&db, Some(SECRET));
+    postgrest.flush = flush;
     let with_clerk = postgrest.secret.clone();
     assert_eq!(with_clerk.names().len(), 2);
 

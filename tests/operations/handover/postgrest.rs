@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clerk_tests::TestDb;
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::{Client, IsolationLevel};
+use postgres::types::Type;
+use postgres::{Client, Config, IsolationLevel, NoTls};
 use serde_json::{Value, json};
 
 const NAMES: [&str; 8] = [
@@ -118,9 +119,20 @@ fn readable(key: &Value) -> bool {
         && [json!("sig"), json!("enc"), Value::Null].contains(&key["use"])
 }
 
+/// When loading the schema cache gives up the pool's connections, and with them what they logged in with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Flush {
+    /// Versions 12 to 14.
+    Before,
+    /// Version 16.
+    After,
+}
+
 /// A running PostgREST: its one connection, its listener, and what it has read.
 pub struct Postgrest {
     session: Client,
+    login: Config,
+    pub flush: Flush,
     listener: Client,
     /// PGRST_JWT_SECRET
     environment: Option<String>,
@@ -138,6 +150,8 @@ impl Postgrest {
             .expect("everybody may listen");
         let mut started = Self {
             session: db.connect("authenticator"),
+            login: db.cluster().session(db.name(), "authenticator"),
+            flush: Flush::Before,
             listener,
             environment: environment.map(str::to_owned),
             pre_config: None,
@@ -152,7 +166,8 @@ impl Postgrest {
 
     /// readInDbConfig
     pub fn read(&mut self) {
-        let settings = self.query().unwrap_or_default();
+        // ConfigReadErrorObs: logged, and as if there were no settings.
+        let settings = self.query().inspect_err(|error| eprintln!("{error:?}")).unwrap_or_default();
         let text = settings.get("jwt_secret").or(self.environment.as_ref());
         let secret = match text
             .filter(|text| !text.is_empty())
@@ -178,7 +193,8 @@ impl Postgrest {
             .read_only(true)
             .start()?;
         let names: Vec<&str> = NAMES.to_vec();
-        let rows = transaction.query(&statement(self.pre_config.as_deref()), &[&names])?;
+        let query = transaction.prepare_typed(&statement(self.pre_config.as_deref()), &[Type::TEXT_ARRAY])?;
+        let rows = transaction.query(&query, &[&names])?;
         transaction.commit()?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
@@ -187,12 +203,28 @@ impl Postgrest {
     pub fn hear(&mut self) -> Vec<String> {
         let mut heard = Vec::new();
         while let Some(payload) = self.next(if heard.is_empty() { 10_000 } else { 300 }) {
-            if ["", "reload schema", "reload config"].contains(&payload.as_str()) {
-                self.read();
+            match payload.as_str() {
+                "reload config" => self.read(),
+                "" | "reload schema" => self.load_schema(),
+                _ => {}
             }
             heard.push(payload);
         }
         heard
+    }
+
+    fn load_schema(&mut self) {
+        if self.flush == Flush::Before {
+            self.connect_anew();
+        }
+        self.read();
+        if self.flush == Flush::After {
+            self.connect_anew();
+        }
+    }
+
+    fn connect_anew(&mut self) {
+        self.session = self.login.connect(NoTls).expect("authenticator may log in");
     }
 
     /// # Panics

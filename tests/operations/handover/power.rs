@@ -188,9 +188,10 @@ fn an_owner_of_less_power_does_not_and_gains_none() {
         owner.run(trick);
         let schema: String = owner
             .value("SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'clerk_sync'");
+        owner.run("SET search_path = public");
         assert_denied(
             &mut owner,
-            &format!("SET search_path = public; SELECT {schema}.set_authenticator_pre_config(true)"),
+            &format!("SELECT {schema}.set_authenticator_pre_config(true)"),
         );
     }
     owner.run("DROP SCHEMA clerk CASCADE; ALTER SCHEMA away RENAME TO clerk");

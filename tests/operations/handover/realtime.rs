@@ -109,8 +109,9 @@ fn what_is_not_realtimes_is_left_alone() {
 fn owned(cluster: &Cluster, clerk: &Simulator) -> (Client, Client) {
     let mut superuser = cluster.superuser();
     superuser.run(
-        "CREATE ROLE demoted LOGIN; GRANT anon, authenticated, service_role TO demoted; CREATE DATABASE demoted_db OWNER demoted",
+        "CREATE ROLE demoted LOGIN; GRANT anon, authenticated, service_role TO demoted",
     );
+    superuser.run("CREATE DATABASE demoted_db OWNER demoted");
     let mut owner = cluster.connect_to("demoted_db", "demoted");
     owner.run("CREATE EXTENSION clerk_sync");
     let configure = "SELECT FROM clerk.configure(issuer => $1, jwks_url => $2)";
@@ -162,7 +163,7 @@ fn nobodys_trigger_runs_as_a_superuser() {
     let roles: Vec<String> = admin.value("SELECT array_agg(DISTINCT role::text) FROM mallory.ran");
     assert_eq!(roles, ["mallory"]);
     cluster.connect_to("demoted_db", "mallory").run(
-        "CREATE OR REPLACE FUNCTION mallory.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RESET ROLE; RETURN NEW; END';
+        "CREATE OR REPLACE FUNCTION mallory.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SET CONSTRAINTS ALL DEFERRED; CREATE TEMPORARY TABLE trap (); RETURN NEW; END';
          UPDATE _realtime.tenants SET jwt_jwks = '{}' WHERE false",
     );
     admin.run("ALTER TABLE _realtime.tenants DISABLE TRIGGER note; UPDATE _realtime.tenants SET jwt_jwks = '{}' WHERE true;

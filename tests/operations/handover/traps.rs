@@ -328,7 +328,7 @@ fn keys_are_handed_over_without_the_library() {
     let (cluster, clerk) = (supabase(), Simulator::start());
     let (db, mut owner, mut postgrest, good) = connected(&cluster, &clerk);
     // As if the file were gone, for this database only.
-    owner.run("UPDATE pg_proc SET probin = '$libdir/gone' WHERE probin = '$libdir/clerk_sync'");
+    owner.run("UPDATE pg_proc SET probin = 'gone' WHERE probin = 'clerk_sync'");
     let failure = db
         .connect("authenticator")
         .failure("SELECT clerk.current_user_id()");
