@@ -74,6 +74,11 @@ CREATE TABLE clerk.settings (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     identity_source text NOT NULL DEFAULT 'auto'
         CHECK (identity_source OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'token', 'claims'])),
+    only_clerk boolean NOT NULL DEFAULT false,
+    exempt_roles text[] NOT NULL DEFAULT '{service_role}' CHECK (pg_catalog.array_position(exempt_roles, NULL) IS NULL),
+    token_header text NOT NULL DEFAULT '',
+    anonymous_role text NOT NULL DEFAULT 'anon',
+    signed_in_role text NOT NULL DEFAULT 'authenticated',
     deleted_users text NOT NULL DEFAULT 'scrub'
         CHECK (deleted_users OPERATOR(pg_catalog.=) ANY (ARRAY['keep', 'scrub', 'remove'])),
     payload_retention interval NOT NULL DEFAULT '30 days' CHECK (payload_retention OPERATOR(pg_catalog.>=) '0'),
@@ -88,6 +93,11 @@ CREATE TABLE clerk.settings (
 COMMENT ON TABLE clerk.settings IS 'At most one row: settings of the whole database that roles must not change for themselves. Without a row every default holds.';
 COMMENT ON COLUMN clerk.settings.only_row IS 'Always true: keeps the table to one row.';
 COMMENT ON COLUMN clerk.settings.identity_source IS 'Where the identity helpers look; see clerk.set_identity_source().';
+COMMENT ON COLUMN clerk.settings.only_clerk IS 'Whether clerk.pre_request() refuses tokens of anybody but Clerk.';
+COMMENT ON COLUMN clerk.settings.exempt_roles IS 'Roles that such tokens may have all the same.';
+COMMENT ON COLUMN clerk.settings.token_header IS 'Header, in lower case, in which clerk.pre_request() takes a Clerk token. Empty: none.';
+COMMENT ON COLUMN clerk.settings.anonymous_role IS 'The role that PostgREST gives to requests without a token.';
+COMMENT ON COLUMN clerk.settings.signed_in_role IS 'The role of requests that such a header signs in.';
 COMMENT ON COLUMN clerk.settings.deleted_users IS 'What stays of a person whom Clerk deleted: keep (everything), scrub (ids and times) or remove (also no payload in the ledger).';
 COMMENT ON COLUMN clerk.settings.payload_retention IS 'How long the ledger keeps payloads.';
 COMMENT ON COLUMN clerk.settings.event_retention IS 'How long the ledger keeps ids and states. A delivery that comes again later would count as new, and still change nothing.';

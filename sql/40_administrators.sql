@@ -37,6 +37,7 @@ AS $body$
     SELECT clerk.change_grants(grantee, give, ARRAY[
         'clerk.add_webhook_signing_secret', 'clerk.configure', 'clerk.configure_mirror', 'clerk.drop_event_handler',
         'clerk.drop_secret_key', 'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.maintain', 'clerk.on_event',
+        'clerk.configure_requests', 'clerk.postgrest_connection', 'clerk.service_env',
         'clerk.prune_webhook_events', 'clerk.refresh_jwks', 'clerk.remove_instance', 'clerk.replay_event',
         'clerk.retry_failed', 'clerk.secret_keys', 'clerk.set_identity_source', 'clerk.set_secret_key', 'clerk.verify_jwt', 'clerk.verify_webhook',
         'clerk.webhook_signing_secrets',

@@ -18,6 +18,8 @@ BEGIN
     FOR one_function IN
         SELECT p.oid FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+          -- They do what only a superuser may, and run no code of anybody else.
+          AND p.proname OPERATOR(pg_catalog.<>) ALL (ARRAY['set_authenticator_pre_config', 'write_realtime_keys'])
     LOOP
         EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO %s', one_function, '@extowner@'::pg_catalog.regrole);
     END LOOP;
@@ -59,8 +61,9 @@ GRANT EXECUTE ON FUNCTION
     clerk.current_user_id, clerk.current_session_id, clerk.current_org_id, clerk.current_org_slug, clerk.current_org_role,
     clerk.current_org_permissions, clerk.current_actor_id, clerk.current_claims, clerk.claim, clerk.has_role,
     clerk.has_permission, clerk.has_feature, clerk.has_plan, clerk.has_reverification, clerk.has, clerk.whoami,
-    clerk.authenticate, clerk.clear_authentication
+    clerk.authenticate, clerk.clear_authentication, clerk.check_request, clerk.pre_request
 TO PUBLIC;
+GRANT EXECUTE ON FUNCTION clerk.set_authenticator_pre_config, clerk.write_realtime_keys TO @extowner@;
 
 -- On Supabase the roles of its API are there already.
 DO LANGUAGE plpgsql $api_roles$

@@ -85,10 +85,21 @@ extension_sql_file!(
     requires = ["api", set_secret_key, drop_secret_key, secret_keys]
 );
 extension_sql_file!("../sql/50_sync.sql", name = "sync", requires = ["backend_api"]);
+extension_sql_file!("../sql/55_handover.sql", name = "handover", requires = ["sync"]);
+extension_sql_file!(
+    "../sql/56_requests.sql",
+    name = "requests",
+    requires = ["handover"]
+);
+extension_sql_file!(
+    "../sql/57_realtime.sql",
+    name = "realtime",
+    requires = ["requests"]
+);
 extension_sql_file!(
     "../sql/60_doctor_findings.sql",
     name = "doctor_findings",
-    requires = ["sync"]
+    requires = ["realtime"]
 );
 extension_sql_file!(
     "../sql/60_doctor_identity.sql",
@@ -136,9 +147,14 @@ extension_sql_file!(
     requires = ["doctor_sync"]
 );
 extension_sql_file!(
+    "../sql/61_doctor_handover.sql",
+    name = "doctor_handover",
+    requires = ["doctor_maintenance"]
+);
+extension_sql_file!(
     "../sql/62_doctor_online.sql",
     name = "doctor_online",
-    requires = ["doctor_maintenance"]
+    requires = ["doctor_handover"]
 );
 extension_sql_file!("../sql/68_status.sql", name = "status", requires = ["doctor_online"]);
 extension_sql_file!(
@@ -150,8 +166,9 @@ extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
     requires = [
-        "sync",
+        "realtime",
         configure,
+        configure_requests,
         configure_mirror,
         refresh_jwks,
         remove_instance,

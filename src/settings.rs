@@ -118,6 +118,12 @@ pub fn request_claims<'a>() -> &'a CStr {
     unsafe { or_empty(pg_sys::GetConfigOption(CLAIMS_NAME.as_ptr(), true, false)) }
 }
 
+/// `request.headers` as it is now, a JSON object if PostgREST has set it. Valid until the setting changes.
+pub fn request_headers<'a>() -> &'a CStr {
+    // SAFETY: asks for a setting by name; a missing one is allowed and gives NULL.
+    unsafe { or_empty(pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false)) }
+}
+
 /// `clerk.jwt` as it is now; empty when it was never set. Valid until the setting changes.
 pub fn request_token<'a>() -> &'a CStr {
     value_of(&TOKEN)

@@ -10,6 +10,7 @@ pub mod datums;
 mod has;
 mod helpers;
 pub mod missing_role;
+mod requests;
 mod resolve;
 pub mod stamp;
 mod whoami;
