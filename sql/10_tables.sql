@@ -12,6 +12,7 @@ CREATE TABLE clerk.instances (
     environment text NOT NULL CHECK (environment OPERATOR(pg_catalog.=) ANY (ARRAY['development', 'production'])),
     publishable_key text,
     jwks_url text,
+    api_url text NOT NULL DEFAULT 'https://api.clerk.com/v1',
     authorized_parties text[] NOT NULL DEFAULT '{}' CHECK (pg_catalog.array_position(authorized_parties, NULL) IS NULL),
     allow_missing_azp boolean NOT NULL DEFAULT false,
     audiences text[] NOT NULL DEFAULT '{}' CHECK (pg_catalog.array_position(audiences, NULL) IS NULL),
@@ -34,6 +35,7 @@ COMMENT ON COLUMN clerk.instances.other_issuers IS 'Further issuers of the same 
 COMMENT ON COLUMN clerk.instances.environment IS 'development (pk_test_…) or production (pk_live_…).';
 COMMENT ON COLUMN clerk.instances.publishable_key IS 'As Clerk''s dashboard shows it; public.';
 COMMENT ON COLUMN clerk.instances.jwks_url IS 'Where the public keys are fetched. NULL: never fetched, only imported.';
+COMMENT ON COLUMN clerk.instances.api_url IS 'Where the Backend API is, and the secret key is sent.';
 COMMENT ON COLUMN clerk.instances.authorized_parties IS 'Origins whose tokens (azp) are accepted. Empty: any.';
 COMMENT ON COLUMN clerk.instances.allow_missing_azp IS 'Whether tokens without azp, as native apps get them, pass although authorized_parties is set.';
 COMMENT ON COLUMN clerk.instances.audiences IS 'Values of aud that are accepted. A session token normally has none; with one that is not listed it is refused.';
@@ -72,21 +74,38 @@ CREATE TABLE clerk.settings (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     identity_source text NOT NULL DEFAULT 'auto'
         CHECK (identity_source OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'token', 'claims'])),
+    only_clerk boolean NOT NULL DEFAULT false,
+    exempt_roles text[] NOT NULL DEFAULT '{service_role}' CHECK (pg_catalog.array_position(exempt_roles, NULL) IS NULL),
+    token_header text NOT NULL DEFAULT '',
+    anonymous_role text NOT NULL DEFAULT 'anon',
+    signed_in_role text NOT NULL DEFAULT 'authenticated',
     deleted_users text NOT NULL DEFAULT 'scrub'
         CHECK (deleted_users OPERATOR(pg_catalog.=) ANY (ARRAY['keep', 'scrub', 'remove'])),
     payload_retention interval NOT NULL DEFAULT '30 days' CHECK (payload_retention OPERATOR(pg_catalog.>=) '0'),
     event_retention interval NOT NULL DEFAULT '90 days' CHECK (event_retention OPERATOR(pg_catalog.>=) '7 days'),
     max_attempts integer NOT NULL DEFAULT 12 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1),
-    notify boolean NOT NULL DEFAULT false
+    notify boolean NOT NULL DEFAULT false,
+    reconcile_every interval NOT NULL DEFAULT '1 hour' CHECK (reconcile_every OPERATOR(pg_catalog.>=) '0'),
+    full_reconcile_every interval NOT NULL DEFAULT '1 day' CHECK (full_reconcile_every OPERATOR(pg_catalog.>=) '0'),
+    missing_threshold double precision NOT NULL DEFAULT 0.2
+        CHECK (missing_threshold OPERATOR(pg_catalog.>=) 0 AND missing_threshold OPERATOR(pg_catalog.<=) 1)
 );
 COMMENT ON TABLE clerk.settings IS 'At most one row: settings of the whole database that roles must not change for themselves. Without a row every default holds.';
 COMMENT ON COLUMN clerk.settings.only_row IS 'Always true: keeps the table to one row.';
 COMMENT ON COLUMN clerk.settings.identity_source IS 'Where the identity helpers look; see clerk.set_identity_source().';
+COMMENT ON COLUMN clerk.settings.only_clerk IS 'Whether clerk.pre_request() refuses tokens of anybody but Clerk.';
+COMMENT ON COLUMN clerk.settings.exempt_roles IS 'Roles that such tokens may have all the same.';
+COMMENT ON COLUMN clerk.settings.token_header IS 'Header, in lower case, in which clerk.pre_request() takes a Clerk token. Empty: none.';
+COMMENT ON COLUMN clerk.settings.anonymous_role IS 'The role that PostgREST gives to requests without a token.';
+COMMENT ON COLUMN clerk.settings.signed_in_role IS 'The role of requests that such a header signs in.';
 COMMENT ON COLUMN clerk.settings.deleted_users IS 'What stays of a person whom Clerk deleted: keep (everything), scrub (ids and times) or remove (also no payload in the ledger).';
 COMMENT ON COLUMN clerk.settings.payload_retention IS 'How long the ledger keeps payloads.';
 COMMENT ON COLUMN clerk.settings.event_retention IS 'How long the ledger keeps ids and states. A delivery that comes again later would count as new, and still change nothing.';
 COMMENT ON COLUMN clerk.settings.max_attempts IS 'How often applying an event or calling a handler is tried before it is quarantined.';
 COMMENT ON COLUMN clerk.settings.notify IS 'Whether NOTIFY clerk_sync tells type and id of each event.';
+COMMENT ON COLUMN clerk.settings.reconcile_every IS 'How often clerk.maintain() reads what is new at Clerk; 0: never.';
+COMMENT ON COLUMN clerk.settings.full_reconcile_every IS 'How often clerk.maintain() compares everything with Clerk; 0: never.';
+COMMENT ON COLUMN clerk.settings.missing_threshold IS 'Greatest share of an instance''s rows in a table, from 0 to 1, that a full reconcile takes for gone by itself.';
 
 -- Written at every attempt, so it must not empty the caches: no trigger.
 CREATE TABLE clerk.jwks_fetches (

@@ -57,7 +57,7 @@ COMMENT ON COLUMN clerk.webhook_rejections.minute IS 'The minute in which it hap
 
 -- Literal secrets are kept out of dumps by the filter below; references into a vault are dumped.
 CREATE TABLE clerk.secrets (
-    kind text NOT NULL CHECK (kind OPERATOR(pg_catalog.=) 'webhook_signing'),
+    kind text NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['webhook_signing', 'secret_key'])),
     fingerprint text NOT NULL,
     issuer text NOT NULL REFERENCES clerk.instances (issuer) ON UPDATE CASCADE ON DELETE CASCADE,
     secret text,
@@ -66,8 +66,11 @@ CREATE TABLE clerk.secrets (
     PRIMARY KEY (kind, fingerprint),
     CHECK (pg_catalog.num_nonnulls(secret, vault_name) OPERATOR(pg_catalog.=) 1)
 );
-COMMENT ON TABLE clerk.secrets IS 'Webhook signing secrets. Nobody but the owner can read it, and dumps hold only references into a vault. Changed by clerk.add_webhook_signing_secret() and drop_webhook_signing_secret(), listed by webhook_signing_secrets().';
-COMMENT ON COLUMN clerk.secrets.kind IS 'What the secret is for.';
+-- An instance has one secret key and any number of signing secrets.
+CREATE UNIQUE INDEX secrets_one_secret_key ON clerk.secrets (issuer) WHERE kind OPERATOR(pg_catalog.=) 'secret_key';
+COMMENT ON INDEX clerk.secrets_one_secret_key IS 'An instance has one secret key.';
+COMMENT ON TABLE clerk.secrets IS 'Webhook signing secrets, and the secret keys of the Backend API. Nobody but the owner can read it, and dumps hold only references into a vault. Changed and listed by functions: clerk.add_webhook_signing_secret(), drop_webhook_signing_secret() and webhook_signing_secrets(); set_secret_key(), drop_secret_key() and secret_keys().';
+COMMENT ON COLUMN clerk.secrets.kind IS 'What the secret is for: webhook_signing verifies deliveries, secret_key opens the Backend API.';
 COMMENT ON COLUMN clerk.secrets.fingerprint IS 'Beginning of the SHA-256 of the key, or vault:NAME.';
 COMMENT ON COLUMN clerk.secrets.issuer IS 'The instance it belongs to.';
 COMMENT ON COLUMN clerk.secrets.secret IS 'The secret itself, if it is kept here.';
@@ -82,10 +85,10 @@ CREATE TABLE clerk.secret_uses (
     last_used_at timestamptz NOT NULL,
     PRIMARY KEY (kind, fingerprint)
 );
-COMMENT ON TABLE clerk.secret_uses IS 'When a secret last verified something, to the minute.';
+COMMENT ON TABLE clerk.secret_uses IS 'When a secret was last used, to the minute.';
 COMMENT ON COLUMN clerk.secret_uses.kind IS 'As in clerk.secrets.';
 COMMENT ON COLUMN clerk.secret_uses.fingerprint IS 'As in clerk.secrets.';
-COMMENT ON COLUMN clerk.secret_uses.last_used_at IS 'When it last verified something.';
+COMMENT ON COLUMN clerk.secret_uses.last_used_at IS 'When it last verified a delivery, or opened the Backend API.';
 
 -- Handlers are kept by name, so that a dump can be restored and pg_upgrade finds them again.
 CREATE TABLE clerk.event_handlers (

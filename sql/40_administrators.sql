@@ -20,7 +20,7 @@ DECLARE
     one_relation regclass;
 BEGIN
     FOREACH one_function IN ARRAY functions LOOP
-        EXECUTE format('%s EXECUTE ON FUNCTION %s %s %s', verb, one_function::regprocedure, preposition, grantee);
+        EXECUTE format('%s EXECUTE ON ROUTINE %s %s %s', verb, one_function::regprocedure, preposition, grantee);
     END LOOP;
     FOREACH one_relation IN ARRAY relations LOOP
         EXECUTE format('%s SELECT ON TABLE %s %s %s', verb, one_relation, preposition, grantee);
@@ -36,14 +36,20 @@ CREATE FUNCTION clerk.change_admin(grantee regrole, give boolean) RETURNS void
 AS $body$
     SELECT clerk.change_grants(grantee, give, ARRAY[
         'clerk.add_webhook_signing_secret', 'clerk.configure', 'clerk.configure_mirror', 'clerk.drop_event_handler',
-        'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.maintain', 'clerk.on_event',
+        'clerk.drop_secret_key', 'clerk.drop_webhook_signing_secret', 'clerk.import_jwks', 'clerk.inspect_jwt', 'clerk.maintain', 'clerk.on_event',
+        'clerk.configure_requests', 'clerk.postgrest_connection', 'clerk.service_env',
         'clerk.prune_webhook_events', 'clerk.refresh_jwks', 'clerk.remove_instance', 'clerk.replay_event',
-        'clerk.retry_failed', 'clerk.set_identity_source', 'clerk.verify_jwt', 'clerk.verify_webhook',
-        'clerk.webhook_signing_secrets'
+        'clerk.retry_failed', 'clerk.secret_keys', 'clerk.set_identity_source', 'clerk.set_secret_key', 'clerk.verify_jwt', 'clerk.verify_webhook',
+        'clerk.webhook_signing_secrets',
+        'clerk.backfill', 'clerk.cancel_run', 'clerk.follow_run', 'clerk.reconcile', 'clerk.start_backfill', 'clerk.start_reconcile',
+        'clerk.sync_organization', 'clerk.sync_user',
+        'clerk.doctor', 'clerk.library_version', 'clerk.webhook_portal_url'
     ]::regproc[], ARRAY[
-        'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
-        'clerk.maintenance_rounds',
-        'clerk.webhook_events', 'clerk.webhook_rejections'
+        'clerk.api_budgets', 'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
+        'clerk.webhook_events', 'clerk.webhook_rejections',
+        'clerk.sync_progress', 'clerk.sync_runs', 'clerk.sync_steps', 'clerk.sync_watermarks',
+        'clerk.tokens_without_role', 'clerk.status',
+        'clerk.maintenance_rounds'
     ]::regclass[])
 $body$;
 COMMENT ON FUNCTION clerk.change_admin(regrole, boolean) IS

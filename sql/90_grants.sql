@@ -18,8 +18,10 @@ BEGIN
     FOR one_function IN
         SELECT p.oid FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
+          -- They do what only a superuser may, and run no code of anybody else.
+          AND p.proname OPERATOR(pg_catalog.<>) ALL (ARRAY['set_authenticator_pre_config', 'write_realtime_keys'])
     LOOP
-        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', one_function, '@extowner@'::pg_catalog.regrole);
+        EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO %s', one_function, '@extowner@'::pg_catalog.regrole);
     END LOOP;
 END
 $owner$;
@@ -44,7 +46,7 @@ BEGIN
         EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA clerk FROM %s CASCADE', grantee);
         EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA clerk FROM %s CASCADE', grantee);
         EXECUTE pg_catalog.format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA clerk FROM %s CASCADE', grantee);
-        EXECUTE pg_catalog.format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA clerk FROM %s CASCADE', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk FROM %s CASCADE', grantee);
     END LOOP;
 END
 $grantees$;
@@ -54,13 +56,14 @@ REVOKE ALL ON SCHEMA clerk FROM PUBLIC;
 GRANT USAGE ON SCHEMA clerk TO PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA clerk FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA clerk FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA clerk FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     clerk.current_user_id, clerk.current_session_id, clerk.current_org_id, clerk.current_org_slug, clerk.current_org_role,
     clerk.current_org_permissions, clerk.current_actor_id, clerk.current_claims, clerk.claim, clerk.has_role,
     clerk.has_permission, clerk.has_feature, clerk.has_plan, clerk.has_reverification, clerk.has, clerk.whoami,
-    clerk.authenticate, clerk.clear_authentication
+    clerk.authenticate, clerk.clear_authentication, clerk.check_request, clerk.pre_request
 TO PUBLIC;
+GRANT EXECUTE ON FUNCTION clerk.set_authenticator_pre_config, clerk.write_realtime_keys TO @extowner@;
 
 -- On Supabase the roles of its API are there already.
 DO LANGUAGE plpgsql $api_roles$

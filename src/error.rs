@@ -60,6 +60,15 @@ impl Fault {
         &self.message
     }
 
+    pub fn sqlstate(&self) -> PgSqlErrorCode {
+        self.sqlstate
+    }
+
+    /// Clerk's reason code, if there is one.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+
     pub fn hint(&self) -> &str {
         &self.hint
     }

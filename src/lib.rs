@@ -17,6 +17,7 @@ mod mirror;
 mod operations;
 mod settings;
 mod subtransaction;
+mod sync;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod text_hash;
@@ -35,6 +36,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     token::trust::watch_for_changes();
     identity::datums::free_at_transaction_end();
+    identity::missing_role::watch_transactions();
     // SAFETY: reads a variable of the process.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         workers::launcher::register();
@@ -59,9 +61,14 @@ extension_sql_file!(
     requires = ["ledger"]
 );
 extension_sql_file!(
+    "../sql/18_tokens_without_role.sql",
+    name = "tokens_without_role",
+    requires = ["addresses"]
+);
+extension_sql_file!(
     "../sql/20_identity.sql",
     name = "identity",
-    requires = ["addresses"]
+    requires = ["tokens_without_role"]
 );
 extension_sql_file!("../sql/25_views.sql", name = "views", requires = ["identity"]);
 extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"]);
@@ -79,11 +86,95 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
 extension_sql_file!(
+    "../sql/47_backend_api.sql",
+    name = "backend_api",
+    requires = ["api", set_secret_key, drop_secret_key, secret_keys]
+);
+extension_sql_file!("../sql/50_sync.sql", name = "sync", requires = ["backend_api"]);
+extension_sql_file!("../sql/55_handover.sql", name = "handover", requires = ["sync"]);
+extension_sql_file!(
+    "../sql/56_requests.sql",
+    name = "requests",
+    requires = ["handover"]
+);
+extension_sql_file!(
+    "../sql/57_realtime.sql",
+    name = "realtime",
+    requires = ["requests"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_findings.sql",
+    name = "doctor_findings",
+    requires = ["realtime"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_identity.sql",
+    name = "doctor_identity",
+    requires = ["doctor_findings"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_webhooks.sql",
+    name = "doctor_webhooks",
+    requires = ["doctor_identity", webhook_signing_secrets]
+);
+extension_sql_file!(
+    "../sql/60_doctor_server.sql",
+    name = "doctor_server",
+    requires = ["doctor_webhooks"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_privileges.sql",
+    name = "doctor_privileges",
+    requires = ["doctor_server"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_logging.sql",
+    name = "doctor_logging",
+    requires = ["doctor_privileges"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_policies.sql",
+    name = "doctor_policies",
+    requires = ["doctor_logging"]
+);
+extension_sql_file!(
+    "../sql/60_doctor_tables.sql",
+    name = "doctor_tables",
+    requires = ["doctor_policies"]
+);
+extension_sql_file!(
+    "../sql/61_doctor_sync.sql",
+    name = "doctor_sync",
+    requires = ["doctor_tables", secret_keys]
+);
+extension_sql_file!(
+    "../sql/61_doctor_maintenance.sql",
+    name = "doctor_maintenance",
+    requires = ["doctor_sync"]
+);
+extension_sql_file!(
+    "../sql/61_doctor_handover.sql",
+    name = "doctor_handover",
+    requires = ["doctor_maintenance"]
+);
+extension_sql_file!(
+    "../sql/62_doctor_online.sql",
+    name = "doctor_online",
+    requires = ["doctor_handover"]
+);
+extension_sql_file!(
+    "../sql/68_status.sql",
+    name = "status",
+    requires = ["doctor_online"]
+);
+extension_sql_file!("../sql/69_doctor.sql", name = "doctor", requires = ["status"]);
+extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
     requires = [
-        "api",
+        "realtime",
         configure,
+        configure_requests,
         configure_mirror,
         refresh_jwks,
         remove_instance,

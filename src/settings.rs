@@ -17,6 +17,8 @@ use crate::identity;
 static OWN_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// 5 s: an answer of 2 KB that takes longer will not come; a caller waits at most this long for a new key.
 static HTTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+/// 30 s: a page of 500 users that takes longer is asked for again, and nobody but a worker waits for it.
+static API_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 /// Unset: Mozilla's roots, compiled in, so that a container without a CA bundle works.
 static HTTP_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 /// Unset: no proxy. The environment's proxy variables are never read.
@@ -34,9 +36,14 @@ static HANDLER_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 /// 60 s: what can be done once a minute by pg_cron as well. A round that finds nothing to do takes some ten milliseconds.
 static MAINTAIN_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 
-/// How long one HTTP request may take in all.
+/// How long one request for keys may take in all.
 pub fn http_timeout() -> Duration {
     Duration::from_millis(HTTP_TIMEOUT.get() as u64)
+}
+
+/// How long one request to the Backend API may take in all.
+pub fn api_timeout() -> Duration {
+    Duration::from_millis(API_TIMEOUT.get() as u64)
 }
 
 /// File of PEM certificates to trust instead of the compiled-in roots.
@@ -49,7 +56,7 @@ pub fn http_proxy() -> Option<String> {
     text(&HTTP_PROXY)
 }
 
-/// Whether keys may be fetched over plain http from this machine.
+/// Whether Clerk may be asked over plain http on this machine.
 pub fn allow_http_loopback() -> bool {
     ALLOW_HTTP_LOOPBACK.get()
 }
@@ -109,6 +116,12 @@ pub fn request_claims<'a>() -> &'a CStr {
     }
     // SAFETY: asks for a setting by name; a missing one is allowed and gives NULL.
     unsafe { or_empty(pg_sys::GetConfigOption(CLAIMS_NAME.as_ptr(), true, false)) }
+}
+
+/// `request.headers` as it is now, a JSON object if PostgREST has set it. Valid until the setting changes.
+pub fn request_headers<'a>() -> &'a CStr {
+    // SAFETY: asks for a setting by name; a missing one is allowed and gives NULL.
+    unsafe { or_empty(pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false)) }
 }
 
 /// `clerk.jwt` as it is now; empty when it was never set. Valid until the setting changes.
@@ -191,11 +204,21 @@ fn define_own() {
     );
     GucRegistry::define_int_guc(
         c"clerk.http_timeout",
-        c"Longest time one HTTP request to Clerk may take in all.",
+        c"Longest time one request for an instance's keys may take in all.",
         c"",
         &HTTP_TIMEOUT,
         100,
         60_000,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.api_timeout",
+        c"Longest time one request to Clerk's Backend API may take in all.",
+        c"Read by the background workers that make the requests.",
+        &API_TIMEOUT,
+        100,
+        600_000,
         GucContext::Suset,
         GucFlags::UNIT_MS,
     );

@@ -72,13 +72,18 @@ pub fn survive<R>(work: impl FnOnce() -> R) -> Result<R, SqlError> {
 
 /// The error in our form, unless it must go on.
 fn into_sql_error(error: Box<CaughtError>) -> SqlError {
-    let report = report(&error);
-    let sqlstate = report.sql_error_code();
-    if must_go_on(sqlstate) {
+    let caught = caught(&error);
+    if must_go_on(caught.sqlstate) {
         error.rethrow();
     }
+    caught
+}
+
+/// What an error says.
+pub fn caught(error: &CaughtError) -> SqlError {
+    let report = report(error);
     SqlError {
-        sqlstate,
+        sqlstate: report.sql_error_code(),
         message: report.message().to_owned(),
     }
 }

@@ -1,115 +1,140 @@
-//! One bounded HTTP request whose waiting never delays the server.
-//!
-//! The request runs on a thread of its own that receives no signal and knows nothing of Postgres, because name look-ups
-//! and TLS handshakes cannot be interrupted from outside. The main thread waits in short slices and attends to
-//! Postgres in between; if the worker is told to end, it ends, and the thread with it.
+//! Bounded HTTP requests, one after the other over a connection that is kept.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use ureq::http::{HeaderMap, Method, StatusCode, Uri, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Proxy, http};
+use ureq::{Agent, Proxy};
 
+use super::attend::attend_while;
+use super::trouble::Trouble;
 use crate::settings;
-use crate::workers::give_way::give_way;
 
-/// Longest time between two looks at what Postgres wants of us.
-const SLICE: Duration = Duration::from_millis(50);
-/// Redirects within one host that are followed.
-const MAX_REDIRECTS: usize = 3;
+/// What an answer may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the look-up of the name to the last byte.
+    pub timeout: Duration,
+    pub max_bytes: u64,
+}
 
-/// The bounds of a request, read from the settings on the main thread.
-struct Bounds {
-    timeout: Duration,
-    max_bytes: u64,
-    ca_file: Option<String>,
-    proxy: Option<String>,
+/// A client with its connections, for one worker.
+pub struct Client {
+    agent: Agent,
+    limits: Limits,
     allow_http_loopback: bool,
 }
 
-/// The body of a GET answered 200 with at most `max_bytes`; or what went wrong, in words.
-pub fn get(url: &str, max_bytes: u64) -> Result<String, String> {
-    let bounds = Bounds {
-        timeout: settings::http_timeout(),
-        max_bytes,
-        ca_file: settings::http_ca_file(),
-        proxy: settings::http_proxy(),
-        allow_http_loopback: settings::allow_http_loopback(),
-    };
-    let url = url.to_owned();
-    attend_while(move || request(&url, &bounds))
+/// An answer, whatever its status.
+pub struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
 }
 
-/// Runs `work` on a thread while this one serves Postgres' interrupts.
-fn attend_while(work: impl FnOnce() -> Result<String, String> + Send + 'static) -> Result<String, String> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let job = move || drop(sender.send(work()));
-    without_signals(|| std::thread::Builder::new().name("clerk http".into()).spawn(job))
-        .map_err(|error| format!("no thread could be started for the request: {error}"))?;
-    loop {
-        match receiver.recv_timeout(SLICE) {
-            Ok(answer) => return answer,
-            Err(RecvTimeoutError::Timeout) => {
-                // Ends the worker on termination and cancel, and answers barriers.
-                pgrx::check_for_interrupts!();
-                give_way();
-            }
-            Err(RecvTimeoutError::Disconnected) => return Err("the request broke off".to_owned()),
+impl Response {
+    /// A header, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl Client {
+    /// Reads the settings; to be called on the main thread.
+    pub fn new(limits: Limits) -> Result<Self, Trouble> {
+        Ok(Self {
+            agent: agent(limits)?,
+            limits,
+            allow_http_loopback: settings::allow_http_loopback(),
+        })
+    }
+
+    /// Asks once and follows no redirection. Raises only if the worker is cancelled or told to end.
+    pub fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&'static str, String)],
+    ) -> Result<Response, Trouble> {
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| Trouble::Settings(format!("\"{url}\" is not a URL")))?;
+        self.check_scheme(&uri)?;
+        let (agent, limits, headers) = (self.agent.clone(), self.limits, headers.to_vec());
+        attend_while(move || send(&agent, method, &uri, &headers, limits)).unwrap_or_else(|| {
+            Err(Trouble::Connection(
+                "no thread could be started, or it broke off".to_owned(),
+            ))
+        })
+    }
+
+    fn check_scheme(&self, uri: &Uri) -> Result<(), Trouble> {
+        match uri.scheme_str() {
+            Some("https") => Ok(()),
+            Some("http") if self.allow_http_loopback && is_loopback(uri.host().unwrap_or_default()) => Ok(()),
+            Some("http") => Err(Trouble::Settings(
+                "plain http is refused; clerk.allow_http_loopback allows it to this machine only".to_owned(),
+            )),
+            _ => Err(Trouble::Settings(format!("\"{uri}\" is not an https URL"))),
         }
     }
 }
 
-/// Blocks every signal around `spawn`, so that the new thread, and any that it starts, inherits a full mask:
-/// Postgres' signal handlers must only ever run on the main thread.
-fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
-    // SAFETY: the sets are initialised by sigfillset and pthread_sigmask before they are read.
-    unsafe {
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let result = spawn();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        result
+/// On a thread of its own.
+fn send(
+    agent: &Agent,
+    method: Method,
+    uri: &Uri,
+    headers: &[(&'static str, String)],
+    limits: Limits,
+) -> Result<Response, Trouble> {
+    let mut request = ureq::http::Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, value);
     }
+    // What cannot be a header is not repeated: it may be a secret.
+    let request = request
+        .body(())
+        .map_err(|_| Trouble::Settings("a header of the request is malformed".to_owned()))?;
+    let explain = |error: ureq::Error| Trouble::of(&error, limits);
+    let response = agent.run(request).map_err(explain)?;
+    let (parts, mut body) = response.into_parts();
+    // Not a byte of it has to be read.
+    if body
+        .content_length()
+        .is_some_and(|length| length > limits.max_bytes)
+    {
+        return Err(Trouble::TooLong(limits.max_bytes));
+    }
+    let bytes = body
+        .with_config()
+        .limit(limits.max_bytes)
+        .read_to_vec()
+        .map_err(explain)?;
+    Ok(Response {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(bytes)
+            .map_err(|_| Trouble::Broken("the answer is not in UTF-8".to_owned()))?,
+    })
 }
 
-fn request(url: &str, bounds: &Bounds) -> Result<String, String> {
-    let agent = agent(bounds)?;
-    let mut uri: http::Uri = url
-        .parse()
-        .map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
-    for _ in 0..=MAX_REDIRECTS {
-        check_scheme(&uri, bounds)?;
-        let mut response = agent.get(&uri).call().map_err(|error| describe(&error, bounds))?;
-        let status = response.status();
-        if status.is_redirection() {
-            uri = redirect(&uri, &response)?;
-        } else if status != http::StatusCode::OK {
-            return Err(format!("the answer was HTTP {}", status.as_u16()));
-        } else {
-            let body = response.body_mut().with_config().limit(bounds.max_bytes);
-            return body.read_to_string().map_err(|error| describe(&error, bounds));
-        }
-    }
-    Err(format!("it redirected more than {MAX_REDIRECTS} times"))
-}
-
-fn agent(bounds: &Bounds) -> Result<Agent, String> {
+fn agent(limits: Limits) -> Result<Agent, Trouble> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(provider)
-        .root_certs(roots(bounds)?)
+        .root_certs(roots()?)
         .build();
-    let proxy = bounds.proxy.as_deref().map(Proxy::new).transpose();
+    let proxy = settings::http_proxy().as_deref().map(Proxy::new).transpose();
     // The value is not repeated: it may hold a password.
-    let proxy = proxy.map_err(|_| "clerk.http_proxy is not a valid proxy URL".to_owned())?;
+    let proxy =
+        proxy.map_err(|_| Trouble::Settings("clerk.http_proxy is not a valid proxy URL".to_owned()))?;
     let config = Agent::config_builder()
         .tls_config(tls)
         .proxy(proxy)
-        .timeout_global(Some(bounds.timeout))
-        .timeout_connect(Some(bounds.timeout.min(Duration::from_secs(2))))
+        .timeout_global(Some(limits.timeout))
+        .timeout_connect(Some(limits.timeout.min(Duration::from_secs(2))))
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent(concat!("clerk_sync/", env!("CARGO_PKG_VERSION")))
@@ -117,11 +142,12 @@ fn agent(bounds: &Bounds) -> Result<Agent, String> {
     Ok(Agent::new_with_config(config))
 }
 
-fn roots(bounds: &Bounds) -> Result<RootCerts, String> {
-    let Some(path) = &bounds.ca_file else {
+fn roots() -> Result<RootCerts, Trouble> {
+    let Some(path) = settings::http_ca_file() else {
         return Ok(RootCerts::WebPki);
     };
-    let pem = std::fs::read(path).map_err(|error| format!("clerk.http_ca_file cannot be read: {error}"))?;
+    let pem = std::fs::read(path)
+        .map_err(|error| Trouble::Settings(format!("clerk.http_ca_file cannot be read: {error}")))?;
     let certificates: Vec<_> = parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -129,20 +155,11 @@ fn roots(bounds: &Bounds) -> Result<RootCerts, String> {
         })
         .collect();
     if certificates.is_empty() {
-        return Err("clerk.http_ca_file holds no certificate".to_owned());
+        return Err(Trouble::Settings(
+            "clerk.http_ca_file holds no certificate".to_owned(),
+        ));
     }
     Ok(RootCerts::new_with_certs(&certificates))
-}
-
-fn check_scheme(uri: &http::Uri, bounds: &Bounds) -> Result<(), String> {
-    match uri.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if bounds.allow_http_loopback && is_loopback(uri.host().unwrap_or_default()) => Ok(()),
-        Some("http") => {
-            Err("plain http is refused; clerk.allow_http_loopback allows it to this machine only".into())
-        }
-        _ => Err(format!("\"{uri}\" is not an https URL")),
-    }
 }
 
 /// Literal addresses only: a name could be made to mean anything.
@@ -153,35 +170,25 @@ fn is_loopback(host: &str) -> bool {
         .is_ok_and(|address| address.is_loopback())
 }
 
-fn redirect<B>(from: &http::Uri, response: &http::Response<B>) -> Result<http::Uri, String> {
+/// Where a redirection leads, if it stays on the same host.
+pub fn redirected(from: &str, response: &Response) -> Result<String, Trouble> {
+    let malformed = || Trouble::Settings("it redirected to a malformed location".to_owned());
     let location = response
-        .headers()
-        .get(http::header::LOCATION)
-        .and_then(|value| value.to_str().ok());
-    let location = location.ok_or("it redirected to nowhere")?;
+        .header(header::LOCATION.as_str())
+        .ok_or_else(|| Trouble::Settings("it redirected to nowhere".to_owned()))?;
+    let from: Uri = from.parse().map_err(|_| malformed())?;
     let target = if location.starts_with('/') && !location.starts_with("//") {
         let mut parts = from.clone().into_parts();
         parts.path_and_query = location.parse().ok();
-        http::Uri::from_parts(parts).map_err(|_| "it redirected to a malformed location")?
+        Uri::from_parts(parts).map_err(|_| malformed())?
     } else {
-        location
-            .parse()
-            .map_err(|_| "it redirected to a malformed location")?
+        location.parse().map_err(|_| malformed())?
     };
     if target.scheme() != from.scheme() || target.authority() != from.authority() {
-        return Err(format!(
+        return Err(Trouble::Settings(format!(
             "it redirected to another host, {}",
             target.host().unwrap_or("unknown")
-        ));
+        )));
     }
-    Ok(target)
-}
-
-fn describe(error: &ureq::Error, bounds: &Bounds) -> String {
-    match error {
-        ureq::Error::Timeout(_) => format!("no complete answer within {} ms", bounds.timeout.as_millis()),
-        ureq::Error::BodyExceedsLimit(_) => format!("the answer is longer than {} bytes", bounds.max_bytes),
-        ureq::Error::HostNotFound => "the host name does not resolve".to_owned(),
-        other => other.to_string(),
-    }
+    Ok(target.to_string())
 }

@@ -9,6 +9,8 @@ mod claims;
 pub mod datums;
 mod has;
 mod helpers;
+pub mod missing_role;
+mod requests;
 mod resolve;
 pub mod stamp;
 mod whoami;

@@ -10,6 +10,7 @@ use crate::mirror::retry::{Retried, retry_due};
 use crate::mirror::setup;
 use crate::mirror::{erase, handlers};
 use crate::operations::key_store::{self, issuer_hash};
+use crate::sync;
 use crate::token::keys::no_free_slot;
 use crate::workers::fetch_keys;
 
@@ -24,6 +25,7 @@ pub const PARTS: &[Part] = &[
     ("retried", retried),
     ("erased", erased),
     ("pruned", pruned),
+    ("syncs", syncs),
 ];
 
 /// A part that goes through much ends after this; the rest is for the next round.
@@ -106,4 +108,9 @@ fn erased(caller: Caller) -> Value {
 /// What is older than it is to be kept.
 fn pruned(caller: Caller) -> Value {
     prune_in(|kind| caller.batch(|| prune::count(kind)))
+}
+
+/// Runs that are due, or that were interrupted.
+fn syncs(caller: Caller) -> Value {
+    caller.batch(sync::start_due)
 }

@@ -27,7 +27,7 @@ impl Source {
     }
 }
 
-/// A row of `clerk.secrets`, without what it keeps secret.
+/// A signing secret of `clerk.secrets`, without what it keeps secret.
 #[derive(Debug)]
 pub struct KnownSecret {
     pub issuer: String,
@@ -93,6 +93,8 @@ pub struct Setup {
     pub deleted_users: DeletedUsers,
     pub max_attempts: i32,
     pub notify: bool,
+    /// The greatest share of an instance's rows that a full reconcile takes for gone without being told that they are.
+    pub missing_threshold: f64,
     /// For events while no instance is configured.
     unconfigured: Source,
 }
@@ -153,9 +155,10 @@ fn read() -> Setup {
         deleted_users: DeletedUsers::default(),
         max_attempts: 12,
         notify: false,
+        missing_threshold: 0.2,
         unconfigured: Source::default(),
     };
-    let columns = [c"deleted_users", c"max_attempts", c"notify"];
+    let columns = [c"deleted_users", c"max_attempts", c"notify", c"missing_threshold"];
     catalog::scan(catalog::table_oid(c"settings"), &columns, |row| {
         let mode: Option<String> = row.get(0);
         setup.deleted_users = mode
@@ -163,6 +166,7 @@ fn read() -> Setup {
             .unwrap_or_default();
         setup.max_attempts = row.get(1).unwrap_or(setup.max_attempts);
         setup.notify = row.get(2).unwrap_or(setup.notify);
+        setup.missing_threshold = row.get(3).unwrap_or(setup.missing_threshold);
     });
     setup
 }
@@ -198,9 +202,12 @@ fn read_sources() -> Vec<Source> {
 }
 
 fn read_secrets() -> (Vec<KnownSecret>, Vec<SigningSecret>) {
-    let columns = [c"issuer", c"fingerprint", c"secret", c"vault_name"];
+    let columns = [c"issuer", c"fingerprint", c"secret", c"vault_name", c"kind"];
     let (mut here, mut elsewhere, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     catalog::scan(catalog::table_oid(c"secrets"), &columns, |row| {
+        if row.get::<String>(4).as_deref() != Some("webhook_signing") {
+            return;
+        }
         let known = KnownSecret {
             issuer: row.get(0).unwrap_or_default(),
             fingerprint: row.get(1).unwrap_or_default(),

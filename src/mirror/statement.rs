@@ -105,6 +105,11 @@ pub fn parameters(resource: Resource) -> Vec<Parameter> {
 
 /// The statement for a table.
 pub fn prepare(resource: Resource, source: Source) -> Prepared {
+    let Parts { text, types } = parts(resource, source);
+    Prepared::from_parts(text, types)
+}
+
+fn parts(resource: Resource, source: Source) -> Parts {
     let parameters = parameters(resource);
     let mut types: Vec<pg_sys::Oid> = parameters
         .iter()
@@ -116,7 +121,33 @@ pub fn prepare(resource: Resource, source: Source) -> Prepared {
     if mode.is_some() {
         types.push(pg_sys::TEXTOID);
     }
-    Prepared::from_parts(text(resource, source, &parameters, mode.as_deref()), types)
+    Parts {
+        text: text(resource, source, &parameters, mode.as_deref()),
+        types,
+    }
+}
+
+/// The statement for many rows of a table, which tells what became of them: how many are new, or were placeholders, how many
+/// are other than they were, and how many of those are gone now.
+pub fn prepare_counting(resource: Resource) -> Prepared {
+    let Parts { text, types } = parts(resource, Source::Many);
+    let table = resource.table();
+    // Rows of the table are seen as they were before the statement.
+    let text = format!(
+        "WITH written AS (
+{text}, t.data, t.deleted
+)
+SELECT count(*) FILTER (WHERE w.updated_at > '-infinity' AND (b.id IS NULL OR b.updated_at = '-infinity')),
+       count(*) FILTER (WHERE b.updated_at > '-infinity' AND (b.data <> w.data OR b.deleted <> w.deleted)),
+       count(*) FILTER (WHERE w.deleted AND NOT COALESCE(b.deleted, false))
+FROM written AS w LEFT JOIN clerk.{table} AS b ON b.id = w.id"
+    );
+    Prepared::from_parts(text, types)
+}
+
+struct Parts {
+    text: String,
+    types: Vec<pg_sys::Oid>,
 }
 
 fn text(resource: Resource, source: Source, parameters: &[Parameter], mode: Option<&str>) -> String {

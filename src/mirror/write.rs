@@ -29,6 +29,9 @@ pub type Written = HashMap<(Resource, String), Version>;
 /// The two statements of each resource.
 struct Statements([[Option<&'static Prepared>; 2]; Resource::ALL.len()]);
 
+static COUNTING: BackendLocal<[Option<&'static Prepared>; Resource::ALL.len()]> =
+    BackendLocal::new([const { None }; Resource::ALL.len()]);
+
 static STATEMENTS: BackendLocal<Statements> =
     BackendLocal::new(Statements([const { [None; 2] }; Resource::ALL.len()]));
 
@@ -38,9 +41,70 @@ struct Shortcuts([[Option<&'static Prepared>; 3]; Resource::ALL.len()]);
 static SHORTCUTS: BackendLocal<Shortcuts> =
     BackendLocal::new(Shortcuts([const { [None; 3] }; Resource::ALL.len()]));
 
+/// What became of the rows of one table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New, or a placeholder until now.
+    pub inserted: i64,
+    /// Other than it was.
+    pub changed: i64,
+    /// Gone now, and not before; most are counted as changed too.
+    pub gone: i64,
+}
+
+impl std::ops::AddAssign for Changes {
+    fn add_assign(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.changed += other.changed;
+        self.gone += other.gone;
+    }
+}
+
+/// As [`write`], and counts what became of the rows of `resource`.
+pub fn write_counting(
+    observations: Vec<Observation>,
+    resource: Resource,
+    deleted_users: DeletedUsers,
+    locks: &LockBudget,
+) -> Changes {
+    let mut changes = Changes::default();
+    for batch in batches(observations) {
+        locks.apply();
+        if batch[0].resource == resource {
+            changes += write_batch_counting(batch, deleted_users);
+        } else {
+            write_batch(batch, deleted_users, &mut Written::new());
+        }
+    }
+    changes
+}
+
+fn write_batch_counting(batch: Vec<Observation>, deleted_users: DeletedUsers) -> Changes {
+    let resource = batch[0].resource;
+    let mut arguments = Input::of(resource, batch).into_arguments(Source::Many);
+    if resource.is_personal() {
+        arguments.push(deleted_users.as_str().into_datum());
+    }
+    let counted = counting_statement_for(resource).query(&arguments, |row| Changes {
+        inserted: row.get(1).unwrap_or_default(),
+        changed: row.get(2).unwrap_or_default(),
+        gone: row.get(3).unwrap_or_default(),
+    });
+    counted.into_iter().next().unwrap_or_default()
+}
+
 /// Joins the observations into their tables: parents first, and rows by id, so that no two transactions wait for each
 /// other.
 pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks: &LockBudget) -> Written {
+    let mut written = Written::new();
+    for batch in batches(observations) {
+        locks.apply();
+        write_batch(batch, deleted_users, &mut written);
+    }
+    written
+}
+
+fn batches(observations: Vec<Observation>) -> Vec<Vec<Observation>> {
     // A placeholder of a row that is there writes nothing, so it must tell nothing: the instance comes with the row's own news.
     let observations = observations.into_iter().map(|mut observation| {
         if observation.is_placeholder() {
@@ -50,12 +114,7 @@ pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks:
     });
     let mut batches: Vec<Vec<Observation>> = reduce(observations).into_iter().flat_map(by_resource).collect();
     batches.sort_by_key(|batch| batch[0].resource);
-    let mut written = Written::new();
-    for batch in batches {
-        locks.apply();
-        write_batch(batch, deleted_users, &mut written);
-    }
-    written
+    batches
 }
 
 fn by_resource(round: Vec<Observation>) -> Vec<Vec<Observation>> {
@@ -116,6 +175,13 @@ fn statement_for(resource: Resource, source: Source) -> &'static Prepared {
         // A statement is made once per backend and used until it ends.
         let statement = &mut statements.0[resource as usize][source as usize];
         *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare(resource, source))))
+    })
+}
+
+fn counting_statement_for(resource: Resource) -> &'static Prepared {
+    COUNTING.with(|statements| {
+        let statement = &mut statements[resource as usize];
+        *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare_counting(resource))))
     })
 }
 

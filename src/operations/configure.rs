@@ -6,6 +6,7 @@ use super::key_store::{self, Origin};
 use super::mirror_arguments::MirrorArguments;
 use super::plan::{self, Request};
 use super::{instances, keys};
+use crate::error::Fault;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -27,6 +28,7 @@ fn configure(
     keep_private_metadata: default!(Option<bool>, "NULL"),
     keep_event_attributes: default!(Option<bool>, "NULL"),
     instance_id: default!(Option<String>, "NULL"),
+    api_url: default!(Option<String>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -37,10 +39,14 @@ fn configure(
         name!(warnings, Vec<String>),
     ),
 > {
+    if api_url.is_some() {
+        only_by_the_owner();
+    }
     let request = Request {
         publishable_key,
         issuer,
         jwks_url,
+        api_url,
         authorized_parties: authorized_parties.map(without_nulls),
         audiences: audiences.map(without_nulls),
         accept_template_tokens,
@@ -83,6 +89,20 @@ fn configure(
         keys,
         warnings,
     ))
+}
+
+/// The secret key is sent to that URL, and an administrator is not to learn it.
+fn only_by_the_owner() {
+    // SAFETY: reads who is logged in and who runs the function, and looks the roles up.
+    let is_owner = unsafe { pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), pg_sys::GetUserId()) };
+    if !is_owner {
+        Fault::new(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            "api_url can only be changed by the owner of clerk_sync, because the secret key is sent there",
+            "Leave api_url out, or ask the owner of the extension to run clerk.configure(api_url => …).",
+        )
+        .raise();
+    }
 }
 
 fn without_nulls(list: Vec<Option<String>>) -> Vec<String> {

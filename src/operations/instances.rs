@@ -14,6 +14,8 @@ pub struct Instance {
     pub publishable_key: Option<String>,
     /// None: keys are only ever imported.
     pub jwks_url: Option<String>,
+    /// Where the Backend API is.
+    pub api_url: String,
     pub authorized_parties: Vec<String>,
     pub allow_missing_azp: bool,
     pub audiences: Vec<String>,
@@ -45,7 +47,7 @@ pub fn lock_all() -> Vec<Instance> {
 pub fn all() -> Vec<Instance> {
     let select = "SELECT i.issuer, i.other_issuers, i.environment, i.publishable_key, i.jwks_url, i.authorized_parties,
                 i.allow_missing_azp, i.audiences, i.accept_template_tokens, i.treat_pending_as_signed_out,
-                i.instance_id, i.mirror, i.exclude_fields, i.keep_private_metadata, i.keep_event_attributes
+                i.instance_id, i.mirror, i.exclude_fields, i.keep_private_metadata, i.keep_event_attributes, i.api_url
          FROM clerk.instances AS i ORDER BY i.created_at, i.issuer";
     sql::query(|| {
         Spi::connect(|client| {
@@ -75,6 +77,7 @@ fn read(row: SpiHeapTupleData) -> Result<Instance, pgrx::spi::Error> {
         exclude_fields: list(13)?,
         keep_private_metadata: row.get(14)?.unwrap_or(false),
         keep_event_attributes: row.get(15)?.unwrap_or(false),
+        api_url: row.get(16)?.unwrap_or_default(),
     })
 }
 
@@ -86,8 +89,8 @@ pub fn save(instance: &Instance, former: Option<&str>) {
     }
     let upsert = "INSERT INTO clerk.instances AS i (issuer, other_issuers, environment, publishable_key, jwks_url,
                 authorized_parties, allow_missing_azp, audiences, accept_template_tokens, treat_pending_as_signed_out,
-                instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes, api_url)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          ON CONFLICT (issuer) DO UPDATE
          SET other_issuers = excluded.other_issuers, environment = excluded.environment,
              publishable_key = excluded.publishable_key, jwks_url = excluded.jwks_url,
@@ -96,7 +99,7 @@ pub fn save(instance: &Instance, former: Option<&str>) {
              treat_pending_as_signed_out = excluded.treat_pending_as_signed_out,
              instance_id = excluded.instance_id, mirror = excluded.mirror, exclude_fields = excluded.exclude_fields,
              keep_private_metadata = excluded.keep_private_metadata,
-             keep_event_attributes = excluded.keep_event_attributes,
+             keep_event_attributes = excluded.keep_event_attributes, api_url = excluded.api_url,
              updated_at = pg_catalog.clock_timestamp()";
     sql::run(
         upsert,
@@ -116,6 +119,7 @@ pub fn save(instance: &Instance, former: Option<&str>) {
             instance.exclude_fields.clone().into(),
             instance.keep_private_metadata.into(),
             instance.keep_event_attributes.into(),
+            instance.api_url.as_str().into(),
         ],
     );
 }
@@ -125,6 +129,7 @@ pub fn delete(issuer: &str) {
     delete_keys(issuer);
     for statement in [
         "DELETE FROM clerk.jwks_fetches AS f WHERE f.issuer OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1",
         "DELETE FROM clerk.secret_uses AS u USING clerk.secrets AS s
          WHERE s.issuer OPERATOR(pg_catalog.=) $1 AND s.kind OPERATOR(pg_catalog.=) u.kind
            AND s.fingerprint OPERATOR(pg_catalog.=) u.fingerprint",

@@ -141,7 +141,7 @@ pub fn issuer_hash(issuer: &str) -> i64 {
 
 /// Lets one worker at a time fetch an instance's keys.
 pub fn fetch_lock(issuer_hash: i64) -> WorkLock {
-    WorkLock::about(67, issuer_hash)
+    WorkLock::of(67, issuer_hash)
 }
 
 /// Issuers of the instances whose keys were not confirmed for `clerk.jwks_max_age`, and can be fetched. A time in the future,

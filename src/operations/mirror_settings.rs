@@ -20,6 +20,9 @@ fn configure_mirror(
     event_retention: default!(Option<Interval>, "NULL"),
     max_attempts: default!(Option<i32>, "NULL"),
     notify: default!(Option<bool>, "NULL"),
+    reconcile_every: default!(Option<Interval>, "NULL"),
+    full_reconcile_every: default!(Option<Interval>, "NULL"),
+    missing_threshold: default!(Option<f64>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -28,6 +31,9 @@ fn configure_mirror(
         name!(event_retention, Interval),
         name!(max_attempts, i32),
         name!(notify, bool),
+        name!(reconcile_every, Interval),
+        name!(full_reconcile_every, Interval),
+        name!(missing_threshold, f64),
     ),
 > {
     let before = lock();
@@ -37,6 +43,9 @@ fn configure_mirror(
         event_retention: event_retention.unwrap_or(before.event_retention),
         max_attempts: max_attempts.unwrap_or(before.max_attempts),
         notify: notify.unwrap_or(before.notify),
+        reconcile_every: reconcile_every.unwrap_or(before.reconcile_every),
+        full_reconcile_every: full_reconcile_every.unwrap_or(before.full_reconcile_every),
+        missing_threshold: missing_threshold.unwrap_or(before.missing_threshold),
     };
     after.check().unwrap_or_else(|fault| fault.raise());
     after.save();
@@ -46,6 +55,9 @@ fn configure_mirror(
         after.event_retention,
         after.max_attempts,
         after.notify,
+        after.reconcile_every,
+        after.full_reconcile_every,
+        after.missing_threshold,
     ))
 }
 
@@ -56,6 +68,9 @@ struct Settings {
     event_retention: Interval,
     max_attempts: i32,
     notify: bool,
+    reconcile_every: Interval,
+    full_reconcile_every: Interval,
+    missing_threshold: f64,
 }
 
 impl Settings {
@@ -90,12 +105,30 @@ impl Settings {
                 "Use 1 or more; with 1 nothing that failed is tried again by itself.",
             ));
         }
+        for (name, every) in [
+            ("reconcile_every", self.reconcile_every),
+            ("full_reconcile_every", self.full_reconcile_every),
+        ] {
+            if every < Interval::from_days(0) {
+                return Err(Fault::argument(
+                    format!("{name} is negative"),
+                    "Use an interval such as '1 hour', or '0' for never.",
+                ));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.missing_threshold) {
+            return Err(Fault::argument(
+                format!("missing_threshold cannot be {}", self.missing_threshold),
+                "Use a share from 0 to 1, such as 0.2 for a fifth of a table's rows.",
+            ));
+        }
         Ok(())
     }
 
     fn save(&self) {
         let update = "UPDATE clerk.settings AS s
-             SET deleted_users = $1, payload_retention = $2, event_retention = $3, max_attempts = $4, notify = $5
+             SET deleted_users = $1, payload_retention = $2, event_retention = $3, max_attempts = $4, notify = $5,
+                 reconcile_every = $6, full_reconcile_every = $7, missing_threshold = $8
              WHERE s.only_row";
         sql::run(
             update,
@@ -105,6 +138,9 @@ impl Settings {
                 self.event_retention.into(),
                 self.max_attempts.into(),
                 self.notify.into(),
+                self.reconcile_every.into(),
+                self.full_reconcile_every.into(),
+                self.missing_threshold.into(),
             ],
         );
     }
@@ -115,7 +151,8 @@ fn lock() -> Settings {
     sql::run("LOCK TABLE clerk.settings IN SHARE ROW EXCLUSIVE MODE", &[]);
     let insert = "INSERT INTO clerk.settings (only_row) VALUES (true) ON CONFLICT (only_row) DO NOTHING";
     sql::run(insert, &[]);
-    let select = "SELECT s.deleted_users, s.payload_retention, s.event_retention, s.max_attempts, s.notify
+    let select = "SELECT s.deleted_users, s.payload_retention, s.event_retention, s.max_attempts, s.notify,
+                s.reconcile_every, s.full_reconcile_every, s.missing_threshold
          FROM clerk.settings AS s";
     let read = || {
         Spi::connect_mut(|client| {
@@ -127,6 +164,9 @@ fn lock() -> Settings {
                 event_retention: event_retention.unwrap_or_else(|| Interval::from_days(0)),
                 max_attempts: row.get(4)?.unwrap_or_default(),
                 notify: row.get(5)?.unwrap_or_default(),
+                reconcile_every: row.get(6)?.unwrap_or_else(|| Interval::from_days(0)),
+                full_reconcile_every: row.get(7)?.unwrap_or_else(|| Interval::from_days(0)),
+                missing_threshold: row.get(8)?.unwrap_or_default(),
             })
         })
     };

@@ -1,13 +1,20 @@
 //! What an administrator does: configure instances and bring their keys.
 
+mod ask_clerk;
 mod configure;
-mod instances;
+pub mod instances;
 pub mod key_store;
 pub mod keys;
 mod mirror_arguments;
 mod mirror_settings;
 mod plan;
+mod postgrest;
+mod privileged;
+mod realtime;
+mod request_settings;
+mod secret_keys;
 mod secrets;
 pub mod sql;
 mod trust_changes;
 pub mod vault;
+mod version;

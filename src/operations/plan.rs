@@ -7,12 +7,16 @@ use super::instances::Instance;
 use super::mirror_arguments::{self, MirrorArguments};
 use crate::error::Fault;
 
+/// Where Clerk's Backend API is, for every instance.
+const DEFAULT_API_URL: &str = "https://api.clerk.com/v1";
+
 /// The arguments of `clerk.configure`; None leaves a setting alone.
 #[derive(Debug, Default)]
 pub struct Request {
     pub publishable_key: Option<String>,
     pub issuer: Option<String>,
     pub jwks_url: Option<String>,
+    pub api_url: Option<String>,
     pub authorized_parties: Option<Vec<String>>,
     pub audiences: Option<Vec<String>>,
     pub accept_template_tokens: Option<bool>,
@@ -115,6 +119,7 @@ fn blank(issuer: &str) -> Instance {
         environment: String::new(),
         publishable_key: None,
         jwks_url: Some(jwks_url(issuer)),
+        api_url: DEFAULT_API_URL.to_owned(),
         authorized_parties: Vec::new(),
         allow_missing_azp: false,
         audiences: Vec::new(),
@@ -144,6 +149,15 @@ fn apply(
     }
     if let Some(url) = &instance.jwks_url {
         check_url("jwks_url", url)?;
+    }
+    if let Some(url) = request.api_url {
+        instance.api_url = if url.is_empty() {
+            DEFAULT_API_URL.to_owned()
+        } else {
+            url
+        };
+        check_url("api_url", &instance.api_url)?;
+        check_api_url(&instance.api_url)?;
     }
     let set = |target: &mut Vec<String>, value: Option<Vec<String>>| {
         if let Some(value) = value {
@@ -255,7 +269,7 @@ fn check_url(argument: &'static str, value: &str) -> Result<(), Fault> {
     if host.contains('@') {
         return Err(Fault::argument(
             format!("{argument} must not hold a user name or password"),
-            "Keys are public; leave the credentials out.",
+            "Clerk asks for none; leave the credentials out.",
         ));
     }
     let loopback = host.starts_with("127.") || host.starts_with("[::1]");
@@ -264,6 +278,17 @@ fn check_url(argument: &'static str, value: &str) -> Result<(), Fault> {
     }
     if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return refuse("holds blanks or control characters");
+    }
+    Ok(())
+}
+
+/// Paths and queries are put behind it.
+fn check_api_url(url: &str) -> Result<(), Fault> {
+    if url.ends_with('/') || url.contains(['?', '#']) {
+        return Err(Fault::argument(
+            format!("api_url {} cannot be the beginning of a URL", quote(url)),
+            "Use a URL such as https://api.clerk.com/v1, without a slash at the end.",
+        ));
     }
     Ok(())
 }

@@ -3,12 +3,13 @@
 use clerk_core::{SigningSecret, quote};
 use pgrx::prelude::*;
 
+use super::instances::Instance;
 use super::{instances, keys, sql, vault};
 use crate::error::Fault;
 use crate::mirror::setup;
 
 /// What stands before the name of a secret that a vault keeps.
-const IN_VAULT: &str = "vault:";
+pub(super) const IN_VAULT: &str = "vault:";
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -18,7 +19,7 @@ fn add_webhook_signing_secret(
 ) -> Option<String> {
     keep_statement_out_of_the_log();
     let secret = Secret::read(secret?.trim()).unwrap_or_else(|fault| fault.raise());
-    let issuer = instance_for(issuer);
+    let issuer = instance_for(issuer).issuer;
     refuse_another_instances(&secret, &issuer);
     let insert = "INSERT INTO clerk.secrets (kind, fingerprint, issuer, secret, vault_name)
          VALUES ('webhook_signing', $1, $2, $3, $4) ON CONFLICT (kind, fingerprint) DO NOTHING";
@@ -85,7 +86,7 @@ fn webhook_signing_secrets() -> TableIterator<
 }
 
 /// An error is logged with the statement that raised it, and ours may hold a secret. Postgres sets this anew for the next one.
-fn keep_statement_out_of_the_log() {
+pub(super) fn keep_statement_out_of_the_log() {
     // SAFETY: a pointer that is NULL in processes without a statement, so that everybody who reads it looks first.
     unsafe { pg_sys::debug_query_string = std::ptr::null() };
 }
@@ -141,11 +142,11 @@ impl Secret {
 }
 
 /// The instance with that issuer, or the only one; locked against other administrators.
-fn instance_for(issuer: Option<&str>) -> String {
+pub(super) fn instance_for(issuer: Option<&str>) -> Instance {
     let instances = instances::lock_all();
     match (issuer, instances.as_slice()) {
-        (Some(issuer), _) => keys::named(issuer).issuer,
-        (None, [only]) => only.issuer.clone(),
+        (Some(issuer), _) => keys::named(issuer),
+        (None, [only]) => only.clone(),
         (None, []) => Fault::prerequisite(
             "no instance is configured that the secret could belong to",
             "Run SELECT * FROM clerk.configure(publishable_key => 'pk_…') first.",

@@ -33,7 +33,7 @@ pub fn find(name: &str) -> Result<String, Fault> {
         Ok(Ok(Some(secret))) => Ok(secret),
         Ok(_) => Err(Fault::missing(
             format!("the vault has no secret named {}", quote(name)),
-            "Run SELECT vault.create_secret('whsec_…', 'its name') first; SELECT name FROM vault.secrets lists the names.",
+            "Run SELECT vault.create_secret('the secret', 'its name') first; SELECT name FROM vault.secrets lists the names.",
         )),
         Err(error) => Err(unreadable(error.sqlstate)),
     }
@@ -45,7 +45,7 @@ fn refuse_strange_view() -> Result<(), Fault> {
     let Some(owners) = owners() else {
         return Err(Fault::missing(
             "this database has no vault: there is no vault.decrypted_secrets",
-            "Run CREATE EXTENSION supabase_vault, or pass the secret itself (whsec_…).",
+            "Run CREATE EXTENSION supabase_vault, or pass the secret itself.",
         ));
     };
     // SAFETY: looks the role up; one that is gone is no superuser.
@@ -57,7 +57,7 @@ fn refuse_strange_view() -> Result<(), Fault> {
     Err(Fault::new(
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
         "vault.decrypted_secrets is not used, because it or its schema belongs to neither a superuser nor the owner of clerk_sync",
-        "Drop it and install Supabase Vault as a superuser, or pass the secret itself (whsec_…).",
+        "Drop it and install Supabase Vault as a superuser, or pass the secret itself.",
     ))
 }
 

@@ -41,6 +41,34 @@ impl IdentitySource {
     }
 }
 
+/// What `clerk.pre_request()` asks of a request; see `clerk.configure_requests`.
+#[derive(Debug)]
+pub struct RequestRules {
+    /// Whether tokens of anybody but Clerk are refused.
+    pub only_clerk: bool,
+    /// Roles that such tokens may have all the same.
+    pub exempt_roles: Vec<String>,
+    /// Header in which a Clerk token may come, in lower case.
+    pub token_header: Option<String>,
+    /// The role of requests without a token.
+    pub anonymous_role: String,
+    /// The role of requests that are signed in by `token_header`.
+    pub signed_in_role: String,
+}
+
+impl Default for RequestRules {
+    /// As the columns' defaults, for a table without a row.
+    fn default() -> Self {
+        Self {
+            only_clerk: false,
+            exempt_roles: vec!["service_role".to_owned()],
+            token_header: None,
+            anonymous_role: "anon".to_owned(),
+            signed_in_role: "authenticated".to_owned(),
+        }
+    }
+}
+
 /// One row of `clerk.instances`.
 #[derive(Debug)]
 pub struct Instance {
@@ -93,6 +121,7 @@ pub struct Trust {
     instances: Vec<Instance>,
     keys: Vec<Key>,
     pub source: IdentitySource,
+    pub requests: RequestRules,
 }
 
 impl Trust {
@@ -166,6 +195,7 @@ fn read() -> Trust {
         instances: read_instances(instances),
         keys: read_keys(keys),
         source: read_source(settings),
+        requests: read_requests(settings),
     }
 }
 
@@ -233,6 +263,27 @@ fn read_source(table: pg_sys::Oid) -> IdentitySource {
             .raise()
         }),
     }
+}
+
+fn read_requests(table: pg_sys::Oid) -> RequestRules {
+    let columns = [
+        c"only_clerk",
+        c"exempt_roles",
+        c"token_header",
+        c"anonymous_role",
+        c"signed_in_role",
+    ];
+    let mut rules = RequestRules::default();
+    catalog::scan(table, &columns, |row| {
+        rules = RequestRules {
+            only_clerk: row.get(0).unwrap_or_default(),
+            exempt_roles: row.get(1).unwrap_or_default(),
+            token_header: row.get::<String>(2).filter(|name| !name.is_empty()),
+            anonymous_role: row.get(3).unwrap_or_default(),
+            signed_in_role: row.get(4).unwrap_or_default(),
+        }
+    });
+    rules
 }
 
 /// Registers the invalidation callback, once per process.

@@ -10,16 +10,16 @@ pub struct WorkLock(pg_sys::LOCKTAG);
 impl WorkLock {
     /// `class` tells kinds of work apart; 0 to 2 are SQL's.
     pub fn new(class: u16) -> Self {
-        Self::about(class, 0)
+        Self::of(class, 0)
     }
 
-    /// As [`WorkLock::new`], for work on the one of many things that has this number.
-    pub fn about(class: u16, number: i64) -> Self {
+    /// For work of which there may be one at a time for each `subject`.
+    pub fn of(class: u16, subject: i64) -> Self {
         Self(pg_sys::LOCKTAG {
             // SAFETY: set in every process that is connected to a database.
             locktag_field1: unsafe { pg_sys::MyDatabaseId.to_u32() },
-            locktag_field2: (number >> 32) as u32,
-            locktag_field3: number as u32,
+            locktag_field2: (subject >> 32) as u32,
+            locktag_field3: subject as u32,
             locktag_field4: class,
             locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
             locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,

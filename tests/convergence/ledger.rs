@@ -8,8 +8,8 @@ use postgres::Client;
 use postgres::types::Json;
 use serde_json::{Value, json};
 
-use crate::expected::assert_truth;
 use crate::scene::Scene;
+use clerk_tests::expected::assert_truth;
 
 fn call(client: &mut Client, statement: &str) -> Value {
     let Json(answer) = client.value(statement);

@@ -5,7 +5,6 @@ mod crash;
 mod dumped;
 mod erasure;
 mod erasure_rules;
-mod expected;
 mod held_up;
 mod ledger;
 mod orders;

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod database;
+pub mod expected;
 mod installation;
 mod sql;
 mod watchdog;

@@ -11,10 +11,10 @@ use crate::quote::quote;
 use crate::reason::Reason;
 
 /// Longest `kid`, in bytes. Clerk's is the instance id.
-const MAX_KID_BYTES: usize = 255;
+pub(crate) const MAX_KID_BYTES: usize = 255;
 
 /// Private and symmetric key material: RSA, EC and OKP (RFC 7518 §6), and `priv` of the newer key types.
-const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+pub(crate) const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /// A public key to verify signatures with.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -146,7 +146,7 @@ fn may_verify(key: &Object) -> Result<bool, JwksError> {
 }
 
 /// Modulus and exponent as big-endian bytes, within the limits that make a key safe and cheap to use.
-fn components(jwk: &Jwk) -> Result<RsaPublicKeyComponents<Vec<u8>>, JwksError> {
+pub(crate) fn components(jwk: &Jwk) -> Result<RsaPublicKeyComponents<Vec<u8>>, JwksError> {
     let fail = |why: String| Err(unusable(&format!("the key {}: {why}", quote(&jwk.kid))));
     let (Some(n), Some(e)) = (decode_base64url(&jwk.n), decode_base64url(&jwk.e)) else {
         return fail("n or e is not base64url".to_owned());

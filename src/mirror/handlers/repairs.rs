@@ -64,10 +64,20 @@ impl<'s> Repairs<'s> {
         }
     }
 
-    /// Queues a call for each row that has come or changed since.
+    /// Queues a call for each row that has come, changed or gone since.
     pub fn queue(self) {
         for table in &self.tables {
-            let mut after: Vec<_> = rows(table.resource, &table.ids).into_iter().collect();
+            let after = rows(table.resource, &table.ids);
+            let mut gone: Vec<_> = table
+                .before
+                .iter()
+                .filter(|(id, _)| !after.contains_key(*id))
+                .collect();
+            gone.sort_by(|one, other| one.0.cmp(other.0));
+            for (id, row) in gone {
+                self.call(&event_type(table.resource, "deleted"), id, row);
+            }
+            let mut after: Vec<_> = after.into_iter().collect();
             after.sort_by(|one, other| one.0.cmp(&other.0));
             for (id, row) in after {
                 let verb = match table.before.get(&id) {
@@ -108,7 +118,7 @@ fn event_type(resource: Resource, verb: &str) -> String {
 }
 
 fn is_wanted(resource: Resource, setup: &Setup) -> bool {
-    ["created", "updated"].iter().any(|verb| {
+    ["created", "updated", "deleted"].iter().any(|verb| {
         let event_type = event_type(resource, verb);
         let mut handlers = setup.handlers.iter();
         handlers.any(|handler| handler.include_repairs && handler.matches(&event_type))

@@ -16,14 +16,14 @@ mod redact;
 mod resource;
 mod resources;
 mod scan;
-mod time;
+pub(crate) mod time;
 mod value;
 
 pub use event::{Addressee, Event, Ignored};
 pub use fit::fit_json;
 pub use list::{content_id, instance_of, list_events};
 pub use observation::{LOWEST, Live, Observation, SideValue, reduce};
-pub use observe::{ObjectsError, observe_objects, placeholder_membership};
+pub use observe::{ObjectsError, observe_object, observe_objects, placeholder_membership, split_objects};
 pub use policy::Policy;
 pub use resource::{Column, Resource, SideField};
 pub use value::{ColumnType, Value};

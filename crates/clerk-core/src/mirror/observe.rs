@@ -35,27 +35,42 @@ pub fn observe_objects(
     instance_id: Option<&str>,
     policy: &Policy,
 ) -> Result<Vec<Observation>, ObjectsError> {
+    let mut observations = Vec::new();
+    for (index, object) in split_objects(objects)?.into_iter().enumerate() {
+        let said = observe_object(resource, object, observed_at, instance_id, policy);
+        observations.append(&mut said.ok_or(ObjectsError::NoId(index))?);
+    }
+    Ok(observations)
+}
+
+/// The elements of a list of objects, as text.
+pub fn split_objects(objects: &str) -> Result<Vec<&str>, ObjectsError> {
     if let Err(error) = serde_json::from_str::<&serde_json::value::RawValue>(objects) {
         return Err(ObjectsError::NotJson(error.to_string()));
     }
+    elements(objects).ok_or(ObjectsError::NotAnArray)
+}
+
+/// What one object says, if it has an id. `object` must be JSON.
+pub fn observe_object(
+    resource: Resource,
+    object: &str,
+    observed_at: i64,
+    instance_id: Option<&str>,
+    policy: &Policy,
+) -> Option<Vec<Observation>> {
     let sighting = Sighting {
         observed_at,
         instance_id,
         policy,
     };
     let mut observations = Vec::new();
-    for (index, object) in elements(objects)
-        .ok_or(ObjectsError::NotAnArray)?
-        .into_iter()
-        .enumerate()
-    {
-        let object = RawObject::inside(object).ok_or(ObjectsError::NoId(index))?;
-        if !see(resource, &object, sighting, &mut observations) {
-            return Err(ObjectsError::NoId(index));
-        }
+    let object = RawObject::inside(object)?;
+    if !see(resource, &object, sighting, &mut observations) {
+        return None;
     }
     observations.retain(|observation| policy.mirrors(observation.resource));
-    Ok(observations)
+    Some(observations)
 }
 
 /// The membership that a session token shows before any event about it has come. Clerk's id of it is not in the token.

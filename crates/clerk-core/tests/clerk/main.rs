@@ -3,6 +3,7 @@
 
 mod authorization;
 mod claims;
+mod existing_keys;
 mod header_checks;
 mod inspect;
 mod jwks;

@@ -1,0 +1,244 @@
+//! The keys that PostgREST has besides Clerk's. What PostgREST reads, and as what, is in its parseSecret (Config.hs) and in
+//! jose-jwt's Jwk.hs; keys are those of RFC 7515 A.1, RFC 7517 A.1 and RFC 8037 A.2.
+
+use clerk_core::{ExistingKeys, ExistingKeysError, Jwk};
+use serde_json::{Value, json};
+
+use crate::signer::{KEY, jwk, merge};
+
+const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
+/// The same in base64url, by coreutils.
+const SECRET_BASE64URL: &str = "c3VwZXItc2VjcmV0LWp3dC10b2tlbi13aXRoLWF0LWxlYXN0LTMyLWNoYXJhY3RlcnMtbG9uZw";
+
+fn symmetric() -> Value {
+    json!({"kty": "oct", "kid": "legacy", "alg": "HS256",
+        "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"})
+}
+
+fn elliptic() -> Value {
+    json!({"kty": "EC", "crv": "P-256", "kid": "own",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"})
+}
+
+fn edwards() -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+}
+
+fn clerks() -> Jwk {
+    Jwk {
+        kid: "ins_ours".to_owned(),
+        ..jwk(&KEY, Some("RS256"))
+    }
+}
+
+fn rsa(kid: &str) -> Value {
+    let key = clerks();
+    json!({"kty": "RSA", "kid": kid, "alg": "RS256", "n": key.n, "e": key.e})
+}
+
+fn set(keys: &[Value]) -> String {
+    json!({ "keys": keys }).to_string()
+}
+
+fn parse(text: &str) -> Result<ExistingKeys, ExistingKeysError> {
+    ExistingKeys::parse(text, false, &[clerks()])
+}
+
+fn keys(text: &str) -> Value {
+    match parse(text) {
+        Ok(keys) => serde_json::from_str(&keys.to_json()).unwrap(),
+        Err(error) => panic!("{text}: {error:?}"),
+    }
+}
+
+fn refused(text: &str) -> String {
+    match parse(text) {
+        Ok(_) => panic!("{text} was accepted"),
+        Err(error) => {
+            assert!(!error.hint.is_empty());
+            error.message
+        }
+    }
+}
+
+fn signing(key: Value) -> Value {
+    merge(key, json!({"use": "sig"}))
+}
+
+#[test]
+fn a_key_set_and_a_single_key_come_out_as_they_are() {
+    let all = [symmetric(), elliptic(), edwards()];
+    let expected: Value = all.iter().cloned().map(signing).collect();
+    assert_eq!(keys(&set(&all)), expected);
+    assert_eq!(keys(&elliptic().to_string()), json!([signing(elliptic())]));
+    assert_eq!(
+        keys(&format!("\n {}\n", elliptic())),
+        json!([signing(elliptic())])
+    );
+    let adorned = merge(
+        elliptic(),
+        json!({"use": "sig", "key_ops": ["verify"], "ext": true, "x5c": [1]}),
+    );
+    assert_eq!(keys(&set(&[adorned])), json!([signing(elliptic())]));
+}
+
+#[test]
+fn a_password_becomes_a_symmetric_key() {
+    let expected = json!([{"kty": "oct", "use": "sig", "alg": "HS256", "k": SECRET_BASE64URL}]);
+    assert_eq!(keys(SECRET), expected);
+    let of_base64 = |text: &str| ExistingKeys::parse(text, true, &[]).map(|keys| keys.to_json());
+    for spelling in [
+        SECRET_BASE64URL.to_owned(),
+        format!("{SECRET_BASE64URL}=="),
+        format!("{SECRET_BASE64URL}..\n"),
+    ] {
+        let json: Value = serde_json::from_str(&of_base64(&spelling).unwrap()).unwrap();
+        assert_eq!(json, expected, "{spelling}");
+    }
+    // base64 of bytes that are no text, and of a key set.
+    let bytes = "_".repeat(44);
+    assert!(of_base64(&bytes).unwrap().contains("\"k\""));
+    assert!(of_base64("not base64!").is_err());
+    assert!(parse(SECRET).unwrap().hold_secret(SECRET));
+    assert!(!parse(SECRET).unwrap().hold_secret("another"));
+    assert!(!parse(&set(&[elliptic()])).unwrap().hold_secret(""));
+}
+
+#[test]
+fn what_postgrest_would_take_for_a_password_is_refused() {
+    let without = |name: &str| merge(elliptic(), json!({ name: null }));
+    let with = |changes: Value| merge(elliptic(), changes);
+    let symmetric_with = |changes: Value| merge(symmetric(), changes);
+    let cases = [
+        (json!([symmetric(), elliptic()]).to_string(), "a bare array"),
+        (json!(SECRET).to_string(), "a JSON string"),
+        (set(&[symmetric(), elliptic()]).replace("]}", "]"), "EOF"),
+        (format!("{} x", set(&[symmetric()])), "trailing"),
+        (
+            json!({"keys": symmetric()}).to_string(),
+            "an object, not an array",
+        ),
+        (json!({"key": [symmetric()]}).to_string(), "neither"),
+        (set(&[symmetric(), json!("x")]), "a string, not an object"),
+        (set(&[without("kty")]), "no kty"),
+        (set(&[with(json!({"kty": "ec"}))]), "unknown kind"),
+        (set(&[without("crv")]), "curve"),
+        (set(&[with(json!({"crv": "secp256k1"}))]), "curve"),
+        (set(&[without("y")]), "no y"),
+        (set(&[with(json!({"x": "AQAB"}))]), "3 bytes instead of 32"),
+        (set(&[with(json!({"x": 1}))]), "a number"),
+        (set(&[with(json!({"use": "enc"}))]), "\"enc\""),
+        (set(&[with(json!({"alg": "HS256"}))]), "alg"),
+        (
+            set(&[symmetric_with(
+                json!({"k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ+EstJQLr/T"}),
+            )]),
+            "base64url",
+        ),
+        (
+            set(&[symmetric_with(json!({"k": format!("{}=", "A".repeat(43))}))]),
+            "without padding",
+        ),
+        (
+            set(&[symmetric_with(json!({"k": "A".repeat(42)}))]),
+            "fewer than 32",
+        ),
+        (set(&[symmetric_with(json!({"k": null}))]), "no k"),
+        (set(&[merge(rsa("own"), json!({"n": "AQAB"}))]), "modulus"),
+        (set(&[with(json!({"kid": 1}))]), "kid"),
+    ];
+    for (text, why) in cases {
+        let message = refused(&text);
+        assert!(message.contains(why), "{text}: {message}");
+        assert!(message.contains("shared secret"), "{text}: {message}");
+    }
+    let twice = set(&[elliptic()]).replace("\"kid\"", "\"kty\":\"oct\",\"kid\"");
+    assert!(refused(&twice).contains("comes twice"));
+}
+
+#[test]
+fn private_keys_are_refused() {
+    for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"] {
+        let key = merge(elliptic(), json!({ name: "AQAB" }));
+        for text in [set(&[symmetric(), key.clone()]), key.to_string()] {
+            let message = refused(&text);
+            assert!(message.contains("private material"), "{name}: {message}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_secret_at_all_is_refused() {
+    let cases = [
+        "@/run/secrets/jwt_secret_of_postgrest_and_more",
+        "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A",
+        "https://clerk.example.com/.well-known/jwks.json",
+        "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "sb_secret_0123456789012345678901234567890123456789",
+        "sk_test_01234567890123456789012345678901234567890123",
+        "whsec_0123456789012345678901234567890123456789",
+        "postgres://authenticator:secret@db:5432/postgres",
+        "super-secret-jwt-token-with-at-least-32-characters-long\n",
+        " super-secret-jwt-token-with-at-least-32-characters-long",
+        "too-short-by-one-for-postgrest-0",
+        "",
+    ];
+    for text in cases {
+        if text == "too-short-by-one-for-postgrest-0" {
+            assert_eq!(text.len(), 32);
+            assert!(parse(text).is_ok());
+            assert!(parse(&text[1..]).is_err());
+            continue;
+        }
+        let message = refused(text);
+        assert!(text.is_empty() || !message.contains(text), "{message}");
+    }
+}
+
+#[test]
+fn nothing_at_all_must_be_said() {
+    let none = parse("none").unwrap();
+    assert_eq!((none.count(), none.to_json().as_str()), (0, "[]"));
+    assert!(refused(&set(&[])).contains("Clerk's keys only, or none"));
+}
+
+#[test]
+fn clerks_keys_are_not_kept_as_ones_own() {
+    let known = clerks();
+    // As pasted today, and as pasted before a rotation that kept the name.
+    for key in [
+        rsa("ins_ours"),
+        rsa("renamed"),
+        merge(rsa("ins_ours"), json!({"n": other_modulus()})),
+    ] {
+        let kid = key["kid"].as_str().unwrap().to_owned();
+        let keys = parse(&set(&[symmetric(), key.clone()])).unwrap();
+        assert_eq!((keys.count(), keys.left_out()), (1, [kid].as_slice()));
+        assert!(refused(&set(&[key])).contains("Clerk's keys only"));
+    }
+    let foreign = merge(rsa("ins_other"), json!({"n": other_modulus()}));
+    assert!(refused(&set(&[symmetric(), foreign])).contains("\"ins_other\""));
+    // An RSA key of one's own.
+    let own = merge(rsa("own"), json!({"n": other_modulus()}));
+    assert_eq!(parse(&set(&[own])).unwrap().count(), 1);
+    assert_eq!(known.kid, "ins_ours");
+}
+
+/// A modulus of the same length: the last octet but one changed.
+fn other_modulus() -> String {
+    let n = clerks().n;
+    let at = n.len() - 5;
+    let other = if &n[at..=at] == "A" { "B" } else { "A" };
+    format!("{}{other}{}", &n[..at], &n[at + 1..])
+}
+
+#[test]
+fn a_fingerprint_tells_sets_apart() {
+    let (one, other) = (parse(&set(&[symmetric()])).unwrap(), parse(SECRET).unwrap());
+    assert_ne!(one.fingerprint(), other.fingerprint());
+    assert_eq!(
+        one.fingerprint(),
+        parse(&symmetric().to_string()).unwrap().fingerprint()
+    );
+    assert_eq!(one.fingerprint().len(), 16);
+}

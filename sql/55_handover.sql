@@ -1,0 +1,258 @@
+-- Handing Clerk's keys to PostgREST: a function that it calls whenever it reads its configuration (pgrst.db_pre_config).
+--
+-- What PostgREST runs is SQL and PL/pgSQL over tables, so that it works also when our library's file is gone.
+
+-- Never dumped: it may hold a shared secret. A restored database is connected anew.
+CREATE TABLE clerk.postgrest_keys (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    own_keys jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(own_keys) OPERATOR(pg_catalog.=) 'array'),
+    fingerprint text NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    last_set text,
+    realtime_since timestamptz
+);
+COMMENT ON TABLE clerk.postgrest_keys IS 'At most one row: the keys that PostgREST trusts besides Clerk''s. Nobody but the owner can read it, and no dump holds it. Changed by clerk.connect_postgrest(), described by clerk.postgrest_connection().';
+COMMENT ON COLUMN clerk.postgrest_keys.only_row IS 'Always true: keeps the table to one row.';
+COMMENT ON COLUMN clerk.postgrest_keys.own_keys IS 'The operator''s own keys, as JWKs. Secret. Empty if the operator said that there are none.';
+COMMENT ON COLUMN clerk.postgrest_keys.fingerprint IS 'Beginning of the SHA-256 of the operator''s own keys.';
+COMMENT ON COLUMN clerk.postgrest_keys.stored_at IS 'When the operator''s own keys were last given.';
+COMMENT ON COLUMN clerk.postgrest_keys.last_set IS 'The whole set as it last was, for when it cannot be put together anew. Secret.';
+COMMENT ON COLUMN clerk.postgrest_keys.realtime_since IS 'Since when clerk.maintain() keeps Realtime''s keys up to date. NULL: it does not.';
+
+-- Ed25519 with a digest for its public key: of a key that nobody has, because nobody can work it out. Something has to stand where
+-- there is no key, and PostgREST makes a password of a set that it cannot read.
+CREATE FUNCTION clerk.nobodys_key(kid text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT jsonb_build_object(
+        'kty', 'OKP', 'crv', 'Ed25519', 'use', 'sig', 'kid', kid,
+        'x', translate(rtrim(encode(sha256('clerk_sync: nobody has this key'), 'base64'), '='), '+/', '-_')
+    )
+$body$;
+COMMENT ON FUNCTION clerk.nobodys_key(text) IS
+    'A public key, as JWK with that key id, to which nobody has the private one. Callable by the owner.';
+
+-- A row that somebody wrote by hand must not make the whole set unreadable, so only what PostgREST can read takes part.
+CREATE FUNCTION clerk.clerks_keys() RETURNS SETOF jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT jsonb_build_object(
+        'kty', 'RSA', 'use', 'sig', 'kid', k.kid, 'alg', COALESCE(k.alg, 'RS256'),
+        'n', rtrim(k.n, '='), 'e', rtrim(k.e, '=')
+    )
+    FROM clerk.jwks AS k
+    WHERE rtrim(k.n, '=') !~ '[^A-Za-z0-9_-]' AND length(rtrim(k.n, '=')) BETWEEN 342 AND 1366 AND length(rtrim(k.n, '=')) % 4 <> 1
+      AND rtrim(k.e, '=') !~ '[^A-Za-z0-9_-]' AND length(rtrim(k.e, '=')) BETWEEN 2 AND 6 AND length(rtrim(k.e, '=')) % 4 <> 1
+      AND COALESCE(k.alg, 'RS256') IN ('RS256', 'RS384', 'RS512')
+    ORDER BY k.issuer COLLATE "C", k.kid COLLATE "C"
+$body$;
+COMMENT ON FUNCTION clerk.clerks_keys() IS
+    'The instances'' keys as JWKs, in a lasting order. STABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.postgrest_key_set() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT jsonb_build_object('keys', CASE k.keys WHEN '[]' THEN jsonb_build_array(clerk.nobodys_key('nobody')) ELSE k.keys END)::text
+    FROM (SELECT p.own_keys || COALESCE((SELECT jsonb_agg(c) FROM clerk.clerks_keys() AS c), '[]') FROM clerk.postgrest_keys AS p) AS k (keys)
+$body$;
+COMMENT ON FUNCTION clerk.postgrest_key_set() IS
+    'The key set for PostgREST as it should be now: the operator''s own keys, then the instances''. Secret. NULL if the operator''s are not known, because without them their tokens would be refused. STABLE. Callable by the owner.';
+
+-- What holds for authenticator here: what is set in this database goes before what is set everywhere.
+CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT DISTINCT ON (item.name) item.name, item.value, format(
+        'ALTER ROLE authenticator %sRESET %s; NOTIFY pgrst, ''reload config''; NOTIFY pgrst, ''reload schema''',
+        CASE WHEN s.setdatabase <> 0 THEN format('IN DATABASE %I ', current_database()) END, item.name)
+    FROM pg_db_role_setting AS s
+    JOIN pg_roles AS r ON r.oid = s.setrole AND r.rolname = 'authenticator'
+    CROSS JOIN unnest(s.setconfig) AS config (entry)
+    CROSS JOIN LATERAL (SELECT split_part(config.entry, '=', 1), substr(config.entry, strpos(config.entry, '=') + 1)) AS item (name, value)
+    WHERE item.name LIKE 'pgrst.%' AND (s.setdatabase = 0 OR s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+    ORDER BY item.name, s.setdatabase DESC
+$body$;
+COMMENT ON FUNCTION clerk.authenticator_settings() IS
+    'PostgREST''s settings of role authenticator that hold in this database, with the statement that takes each back. A value may be a secret. STABLE. Callable by the owner.';
+
+-- SECURITY DEFINER: authenticator, which calls it, must not read the tables.
+CREATE FUNCTION clerk.postgrest_config() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    key_set text;
+    installed CONSTANT boolean NOT NULL := EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config');
+BEGIN
+    IF NOT installed AND current_setting('pgrst.db_pre_config', true) = 'clerk.postgrest_config' THEN
+        -- Taken out since this session logged in with the setting. It would keep PostgREST calling us.
+        PERFORM set_config('pgrst.db_pre_config', '', true);
+    END IF;
+    -- Shorter than statement_timeout, so that somebody else's lock is an error that can be caught.
+    PERFORM set_config('lock_timeout', '2s', true);
+    BEGIN
+        key_set := clerk.postgrest_key_set();
+    EXCEPTION WHEN OTHERS THEN
+        BEGIN
+            SELECT p.last_set INTO key_set FROM clerk.postgrest_keys AS p;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;
+        END;
+    END;
+    IF key_set IS NOT NULL THEN
+        PERFORM set_config('pgrst.jwt_secret', key_set, true), set_config('pgrst.jwt_secret_is_base64', 'false', true);
+    ELSIF installed AND current_setting('pgrst.jwt_secret', true) = '' THEN
+        -- An earlier call in this session left the name behind with nothing in it, and PostgREST would drop the keys it has. A
+        -- secret that is too short makes it keep its whole configuration as it is.
+        PERFORM set_config('pgrst.jwt_secret', 'unavailable', true), set_config('pgrst.jwt_secret_is_base64', 'false', true);
+    END IF;
+END
+$body$;
+COMMENT ON FUNCTION clerk.postgrest_config() IS
+    'For PostgREST''s pgrst.db_pre_config: sets pgrst.jwt_secret, for the transaction, to Clerk''s current keys and the operator''s own. When they cannot be read, to the last set that was known; when there is none, it leaves PostgREST with what it has. Never raises for what the tables hold, and never sets an empty set. Needs no library. VOLATILE. Callable by the owner, and by authenticator once clerk.connect_postgrest() was called.';
+
+CREATE FUNCTION clerk.postgrest_obstacles() RETURNS TABLE (obstacle text, mend text, mend_as text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT 'there is no role authenticator, as which PostgREST would log in'::text,
+           'CREATE ROLE authenticator LOGIN NOINHERIT; GRANT the roles of the API to it, and let PostgREST log in as it'::text,
+           'SQL as superuser'::text
+    WHERE NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')
+    UNION ALL
+    SELECT CASE s.name
+               WHEN 'pgrst.db_pre_config' THEN format('role authenticator has another function as pgrst.db_pre_config: %s', s.value)
+               ELSE format('role authenticator has a setting %s, which goes before the keys that clerk.postgrest_config() gives and which everybody can read', s.name)
+           END,
+           s.reset,
+           'SQL as superuser (supabase_admin), or as postgres where supautils is loaded'
+    FROM clerk.authenticator_settings() AS s
+    WHERE s.name = 'pgrst.jwt_secret'
+       OR s.name = 'pgrst.jwt_secret_is_base64' AND s.value <> 'false'
+       OR s.name = 'pgrst.db_pre_config' AND s.value <> 'clerk.postgrest_config'
+$body$;
+COMMENT ON FUNCTION clerk.postgrest_obstacles() IS
+    'Why PostgREST would not get its keys from clerk.postgrest_config(), each with the statement that mends it and who may run it. No row: nothing is in the way. Shows no key. STABLE. Callable by the owner.';
+
+-- Whether there is a function to call PostgREST knows from its last reading, so only the second one calls a new function, or an
+-- old one no more. Two different payloads, because equal ones of a transaction arrive once.
+CREATE FUNCTION clerk.have_postgrest_read_twice() RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $body$ SELECT pg_notify('pgrst', 'reload config'); SELECT pg_notify('pgrst', 'reload schema') $body$;
+COMMENT ON FUNCTION clerk.have_postgrest_read_twice() IS
+    'Makes PostgREST read its configuration two times when the transaction commits. Callable by the owner.';
+
+CREATE FUNCTION clerk.open_postgrest() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    obstacle record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM clerk.postgrest_keys) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'the keys that PostgREST trusts until now are not known, and would be lost',
+            HINT = 'Pass what PostgREST''s environment has as PGRST_JWT_SECRET (for Supabase JWT_JWKS or JWT_SECRET): SELECT * FROM clerk.connect_postgrest($1). ''none'' says that only Clerk''s tokens are to count.';
+    END IF;
+    FOR obstacle IN SELECT * FROM clerk.postgrest_obstacles() LOOP
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = obstacle.obstacle,
+            DETAIL = format('%s: %s', obstacle.mend_as, obstacle.mend),
+            HINT = 'Mend it, then call clerk.connect_postgrest() again. A secret that is set there is one of the keys to pass.';
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM clerk.clerks_keys()) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'no key of a Clerk instance is known that could be handed over',
+            HINT = 'Run SELECT * FROM clerk.configure(publishable_key => ''pk_…'') or SELECT clerk.refresh_jwks() first.';
+    END IF;
+    UPDATE clerk.postgrest_keys AS p SET last_set = clerk.postgrest_key_set() WHERE p.only_row;
+    GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator;
+    IF NOT EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config') THEN
+        PERFORM clerk.set_authenticator_pre_config(true);
+    END IF;
+    PERFORM clerk.have_postgrest_read_twice();
+END
+$body$;
+COMMENT ON FUNCTION clerk.open_postgrest() IS
+    'The part of clerk.connect_postgrest() that comes after the operator''s keys are stored. Callable by the owner.';
+
+-- Row triggers, and always, as those that empty the caches. What stops PostgREST from hearing of a change must not stop the change.
+CREATE FUNCTION clerk.tell_postgrest() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    UPDATE clerk.postgrest_keys AS p SET last_set = current.key_set
+    FROM (SELECT clerk.postgrest_key_set()) AS current (key_set)
+    WHERE p.only_row AND p.last_set IS DISTINCT FROM current.key_set;
+    IF FOUND THEN
+        PERFORM pg_notify('pgrst', 'reload config');
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM pg_notify('pgrst', 'reload config');
+    RAISE WARNING USING
+        ERRCODE = SQLSTATE,
+        MESSAGE = format('the set of keys that PostgREST falls back on could not be renewed: %s', SQLERRM),
+        HINT = 'Mend it, then run SELECT * FROM clerk.connect_postgrest().';
+    RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION clerk.tell_postgrest() IS
+    'Trigger function of clerk_sync''s own tables: has PostgREST read its configuration anew when the set of keys has changed. Not to be called.';
+
+CREATE TRIGGER tell_postgrest AFTER INSERT OR UPDATE OR DELETE ON clerk.jwks
+    FOR EACH ROW EXECUTE FUNCTION clerk.tell_postgrest();
+ALTER TABLE clerk.jwks ENABLE ALWAYS TRIGGER tell_postgrest;
+
+-- SECURITY DEFINER: roles given clerk.grant_admin() may know how things stand, and no key.
+CREATE FUNCTION clerk.postgrest_connection()
+    RETURNS TABLE (
+        installed boolean, callable boolean, own_keys integer, clerk_keys integer, up_to_date boolean, fingerprint text,
+        stored_at timestamptz, realtime_since timestamptz
+    )
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT
+        EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config'),
+        EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator' AND has_function_privilege(r.oid, 'clerk.postgrest_config()', 'EXECUTE')),
+        jsonb_array_length(p.own_keys),
+        (SELECT count(*)::integer FROM clerk.clerks_keys()),
+        p.last_set = clerk.postgrest_key_set(),
+        p.fingerprint, p.stored_at, p.realtime_since
+    FROM (SELECT) AS always LEFT JOIN clerk.postgrest_keys AS p ON true
+$body$;
+COMMENT ON FUNCTION clerk.postgrest_connection() IS
+    'One row about the hand-over of keys to PostgREST: whether role authenticator has clerk.postgrest_config as pgrst.db_pre_config and may call it; how many keys of the operator and of the instances the set has; whether PostgREST was told of the set as it is; fingerprint and date of the operator''s keys (NULL if they are not known); since when Realtime''s keys are kept up to date. STABLE. Callable by the owner and roles given clerk.grant_admin().';
+
+-- One of the two functions that stay a superuser's: only a superuser may change PostgREST's settings of a role.
+CREATE FUNCTION clerk.set_authenticator_pre_config(install boolean) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_set_authenticator_pre_config';
+COMMENT ON FUNCTION clerk.set_authenticator_pre_config(boolean) IS
+    'Part of clerk.connect_postgrest() and disconnect_postgrest(): makes clerk.postgrest_config the pgrst.db_pre_config of role authenticator, or takes that back. Belongs to a superuser. Raises 42501 where an owner of anything in schema clerk may not act as every role that authenticator can take on. Callable by the owner.';
+
+-- SECURITY DEFINER: triggers on the table are the owner's code, whoever calls.
+CREATE FUNCTION clerk.connect_postgrest(existing_keys text DEFAULT NULL, secret_is_base64 boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_connect_postgrest';
+COMMENT ON FUNCTION clerk.connect_postgrest(text, boolean) IS
+    'Has PostgREST take Clerk''s keys from this database, now and whenever they change, beside the keys it trusts until now. existing_keys is what its PGRST_JWT_SECRET holds: a key set, one JWK, or a shared secret of 32 bytes or more (base64 of it with secret_is_base64); ''none'' says that only Clerk''s tokens are to count; NULL keeps those of an earlier call. Clerk''s keys among them are left out. Answers {"own_keys", "clerk_keys", "fingerprint", "left_out"}. Raises 22023 for anything that PostgREST could misread, for private or weak keys and where only Clerk''s keys are left; 55000 while no key of Clerk''s is known, for a shared secret in app.settings.jwt_secret that would be lost, and for a setting of role authenticator that would mask ours, with the statement that mends it in DETAIL; 42501 where this role may not have that power. Pass it as a parameter: statements can be logged. VOLATILE. Callable by the owner.';
+
+CREATE FUNCTION clerk.disconnect_postgrest(forget_keys boolean DEFAULT false) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_disconnect_postgrest';
+COMMENT ON FUNCTION clerk.disconnect_postgrest(boolean) IS
+    'Takes clerk.postgrest_config() out of PostgREST, which goes back to the keys of its environment; true if it was there. With forget_keys the operator''s own keys are deleted here too. NULL is false. VOLATILE. Callable by the owner.';

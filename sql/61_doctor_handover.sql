@@ -1,0 +1,168 @@
+-- clerk.doctor(): whether PostgREST and its neighbours have Clerk's keys.
+
+-- PostgREST takes a text that it cannot read as keys for a password, of which everybody knows what is public in it.
+CREATE FUNCTION clerk.is_taken_for_password(secret text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    keys jsonb;
+BEGIN
+    IF secret !~ '"kty"|^\s*[{[]' THEN
+        RETURN false;
+    END IF;
+    keys := secret::jsonb;
+    RETURN NOT COALESCE(
+        jsonb_typeof(keys->'kty') = 'string'
+        OR jsonb_typeof(keys->'keys') = 'array' AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(keys->'keys') AS key WHERE COALESCE(jsonb_typeof(key->'kty'), '') <> 'string'
+        ), false);
+EXCEPTION WHEN OTHERS THEN
+    RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION clerk.is_taken_for_password(text) IS
+    'Whether a text is meant as keys, but PostgREST would take it for a shared secret. NULL for NULL. IMMUTABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.doctor_postgrest() RETURNS SETOF clerk.finding
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    WITH connection AS (
+        SELECT c.*, EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator') AS is_there, c.fingerprint IS NOT NULL AS is_wanted
+        FROM clerk.postgrest_connection() AS c
+    ), mask AS (
+        SELECT o.* FROM clerk.postgrest_obstacles() AS o, connection AS c WHERE c.is_there AND c.is_wanted
+    ), trap AS (
+        SELECT s.reset FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.jwt_secret' AND clerk.is_taken_for_password(s.value)
+    )
+    SELECT 'connected',
+        CASE
+            WHEN NOT c.is_there OR c.installed AND c.callable AND c.is_wanted THEN 'ok'
+            WHEN c.is_wanted OR c.installed THEN 'failed'
+            ELSE 'note'
+        END,
+        CASE
+            WHEN NOT c.is_there THEN 'no role authenticator, so no PostgREST'
+            WHEN c.installed AND NOT c.is_wanted THEN 'PostgREST asks clerk.postgrest_config(), but its own keys are not known here'
+            WHEN c.installed AND c.callable THEN 'PostgREST asks clerk.postgrest_config()'
+            WHEN c.installed THEN 'PostgREST is to ask clerk.postgrest_config(), but authenticator may not call it'
+            WHEN c.is_wanted THEN 'PostgREST does not ask clerk.postgrest_config() any more'
+            ELSE 'PostgREST has its keys from its environment'
+        END,
+        'PostgREST has Clerk''s keys from this database, so that a rotated key counts at once',
+        CASE
+            WHEN c.is_wanted THEN 'SELECT clerk.connect_postgrest();'
+            ELSE 'SELECT clerk.connect_postgrest(''…''); -- what PGRST_JWT_SECRET holds, as a parameter'
+        END,
+        clerk.sql_as_owner()
+    FROM connection AS c
+
+    UNION ALL
+    (
+        SELECT 'not masked', 'failed', m.obstacle, 'nothing that goes before the keys of clerk.postgrest_config()',
+            -- Only Supabase's supautils lets others than a superuser do it.
+            m.mend, clerk.sql_as_superuser()
+        FROM mask AS m ORDER BY m.obstacle
+    )
+    UNION ALL
+    SELECT 'not masked', 'ok', 'nothing', 'nothing that goes before the keys of clerk.postgrest_config()', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM mask)
+
+    UNION ALL
+    SELECT 'no password', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN count(*) > 0 THEN 'pgrst.jwt_secret of role authenticator is meant as keys, but is no key set: PostgREST takes the text for a password, and who knows it can sign tokens'
+            ELSE 'no key set that PostgREST would take for a password'
+        END,
+        'one object {"keys": […]}, every key with its kty; clerk.postgrest_config() gives one',
+        string_agg(t.reset, '; ' ORDER BY t.reset), clerk.sql_as_superuser()
+    FROM trap AS t
+
+    UNION ALL
+    SELECT 'key set', CASE WHEN c.up_to_date IS false THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN c.up_to_date IS NULL THEN 'not kept here'
+            WHEN c.up_to_date THEN format('%s of Clerk''s and %s of your own', c.clerk_keys, c.own_keys)
+            ELSE 'the set that PostgREST was told of is not the one that there is now'
+        END,
+        'PostgREST was told of the keys as they are', 'SELECT clerk.connect_postgrest();', clerk.sql_as_owner()
+    FROM connection AS c
+
+    UNION ALL
+    SELECT 'own keys', CASE WHEN c.own_keys = 0 THEN 'note' ELSE 'ok' END,
+        CASE
+            WHEN c.own_keys IS NULL THEN 'not kept here'
+            WHEN c.own_keys = 0 THEN 'none: only Clerk''s tokens count, and anon and service keys are refused'
+            ELSE format('%s, fingerprint %s, stored %s', c.own_keys, c.fingerprint, clerk.when_and_age(c.stored_at))
+        END,
+        'the keys that sign your anon and service keys; a newer fingerprint after you changed them',
+        'SELECT clerk.connect_postgrest(''…''); -- what PGRST_JWT_SECRET holds, as a parameter', clerk.sql_as_owner()
+    FROM connection AS c
+$body$;
+COMMENT ON FUNCTION clerk.doctor_postgrest() IS
+    'Checks of clerk.doctor(): PostgREST''s keys. VOLATILE. Callable by the owner.';
+
+CREATE FUNCTION clerk.doctor_realtime() RETURNS SETOF clerk.finding
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    connection CONSTANT record := (SELECT c FROM clerk.postgrest_connection() AS c);
+    tenants CONSTANT regclass := to_regclass('_realtime.tenants');
+    lacking bigint;
+BEGIN
+    IF tenants IS NULL THEN
+        RETURN QUERY SELECT 'keys', 'ok', 'no Realtime in this database', 'Realtime''s tenants have Clerk''s keys', NULL, NULL;
+        RETURN;
+    END IF;
+    IF has_schema_privilege('_realtime', 'USAGE') AND has_table_privilege(tenants, 'SELECT') THEN
+        EXECUTE $look$
+            SELECT count(*) FROM _realtime.tenants AS t
+            WHERE NOT COALESCE(t.jwt_jwks::jsonb @> jsonb_build_object('keys', (SELECT jsonb_agg(c) FROM clerk.clerks_keys() AS c)), false)
+        $look$ INTO lacking;
+    END IF;
+    RETURN QUERY SELECT 'keys',
+        CASE
+            WHEN lacking > 0 THEN 'failed'
+            WHEN connection.realtime_since IS NULL THEN 'warning'
+            ELSE 'ok'
+        END,
+        concat_ws('; ',
+            CASE WHEN lacking > 0 THEN format('%s tenants lack Clerk''s keys', lacking) WHEN lacking = 0 THEN 'all tenants have Clerk''s keys' END,
+            CASE
+                WHEN connection.realtime_since IS NULL THEN 'not kept up to date'
+                ELSE format('kept up to date by clerk.maintain() since %s', clerk.when_and_age(connection.realtime_since))
+            END),
+        'Realtime''s tenants have Clerk''s keys and get them again after each start of Realtime',
+        CASE
+            WHEN connection.fingerprint IS NULL THEN 'SELECT clerk.connect_postgrest(''…''); SELECT clerk.sync_realtime_keys(); -- what PGRST_JWT_SECRET holds, as a parameter'
+            ELSE 'SELECT clerk.sync_realtime_keys();'
+        END,
+        clerk.sql_as_owner();
+END
+$body$;
+COMMENT ON FUNCTION clerk.doctor_realtime() IS
+    'Check of clerk.doctor(): Realtime''s keys. VOLATILE. Callable by the owner.';
+
+-- What a service was started with cannot be seen from here.
+CREATE FUNCTION clerk.doctor_services() RETURNS SETOF clerk.finding
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    WITH line AS (
+        SELECT e.service, e.line FROM clerk.service_env() AS e, clerk.postgrest_connection() AS c
+        WHERE EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')
+          AND NOT (e.service = 'PostgREST' AND c.installed) AND NOT (e.service = 'Realtime' AND c.realtime_since IS NOT NULL)
+    )
+    (
+        SELECT 'environment', 'note', format('%s reads its keys once, when it starts', l.service),
+            'the line below in its configuration, since the last rotation of a key', l.line, format('%s, then restart it', l.service)
+        FROM line AS l ORDER BY l.service
+    )
+    UNION ALL
+    SELECT 'environment', 'ok', 'no service of Supabase''s, or no key', 'services have Clerk''s keys in their environment', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM line)
+$body$;
+COMMENT ON FUNCTION clerk.doctor_services() IS
+    'Check of clerk.doctor(): the lines for the environment of services that read keys once. VOLATILE. Callable by the owner.';

@@ -1,0 +1,91 @@
+//! Notices tokens that arrive without a role claim.
+//!
+//! PostgREST runs such a token as `anon`. Its owner is signed in and sees nothing, and nothing says why: policies `TO
+//! authenticated` are not even asked. So the claims are looked at when a transaction ends, helper or no helper, and
+//! `clerk.doctor()` tells. Noting it takes a worker, because the transaction may be read-only and `anon` may not write.
+
+use std::ffi::{CStr, c_void};
+
+use clerk_core::Claims;
+use pgrx::prelude::*;
+
+use crate::backend_local::BackendLocal;
+use crate::subtransaction::attempt;
+use crate::token::trust;
+use crate::workers::note_missing_role;
+use crate::{catalog, clock, settings};
+
+/// How often one backend looks closely, and how often it is noted, for all of them. Strangers who may run SQL can claim
+/// anything.
+const SECONDS: f64 = 60.0;
+
+const TABLE: &CStr = c"tokens_without_role";
+
+/// When this backend last looked closely, in seconds since 1970.
+static LOOKED_AT: BackendLocal<f64> = BackendLocal::new(0.0);
+
+/// Registers the look at the end of every transaction, once per process.
+pub fn watch_transactions() {
+    // SAFETY: the callback is static.
+    unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) };
+}
+
+/// Before the commit, because afterwards the claims are gone and nothing can be looked up.
+#[pg_guard]
+unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    if event != pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT || !may_be_without_role(settings::request_claims()) {
+        return;
+    }
+    let now = clock::statement_time();
+    let looked_just_now = LOOKED_AT.with(|at| (now - std::mem::replace(at, now)).abs() < SECONDS);
+    // SAFETY: read state of the backend; only a client's sessions carry claims.
+    let may_start = unsafe {
+        !pg_sys::MyProcPort.is_null() && !pg_sys::IsInParallelMode() && !pg_sys::RecoveryInProgress()
+    };
+    if looked_just_now || !may_start || !extension_is_here() {
+        return;
+    }
+    // Whatever goes wrong with a note must not cost the transaction.
+    let _ = attempt(note);
+}
+
+/// A look that costs next to nothing. PostgREST writes claims anew, without spaces, with the role that it chose.
+fn may_be_without_role(claims: &CStr) -> bool {
+    let claims = claims.to_bytes();
+    let has = |needle: &[u8]| claims.windows(needle.len()).any(|window| window == needle);
+    !claims.is_empty() && has(br#""role":"anon""#) && has(br#""sub":"user_"#)
+}
+
+/// The library may be preloaded into databases without the extension.
+fn extension_is_here() -> bool {
+    // SAFETY: system cache look-ups by name, in a transaction; what is missing gives InvalidOid.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"clerk".as_ptr(), true);
+        schema != pg_sys::InvalidOid
+            && pg_sys::get_relname_relid(TABLE.as_ptr(), schema) != pg_sys::InvalidOid
+    }
+}
+
+fn note() {
+    let Some(issuer) = issuer_without_role() else {
+        return;
+    };
+    let mut noted_at = f64::NEG_INFINITY;
+    catalog::scan(catalog::table_oid(TABLE), &[c"issuer", c"last_seen_at"], |row| {
+        if row.get::<String>(0).as_deref() == Some(&issuer) {
+            noted_at = row.get(1).map_or(noted_at, clock::from_timestamp);
+        }
+    });
+    // A time in the future, after the clock was set back, must not block it for ever.
+    if (clock::now() - noted_at).abs() >= SECONDS {
+        note_missing_role::start(&issuer);
+    }
+}
+
+/// The instance whose token runs as `anon`.
+fn issuer_without_role() -> Option<String> {
+    let claims = Claims::parse(settings::request_claims().to_str().ok()?).ok()?;
+    let trust = trust::current();
+    let instance = trust.instance(claims.iss()?)?;
+    (claims.role() == Some("anon") && claims.sid().is_some()).then(|| instance.issuer.clone())
+}

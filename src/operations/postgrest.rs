@@ -1,0 +1,121 @@
+//! `clerk.connect_postgrest` and `clerk.disconnect_postgrest`: PostgREST gets Clerk's keys beside its own.
+//!
+//! What PostgREST then calls is in sql/55_handover.sql, without us.
+
+use clerk_core::{ExistingKeys, Jwk};
+use pgrx::prelude::*;
+use serde_json::json;
+
+use super::secrets::keep_statement_out_of_the_log;
+use super::{instances, sql};
+use crate::call::Call;
+use crate::error::Fault;
+use crate::{c_function, json};
+
+c_function!(clerk_connect_postgrest, connect_postgrest);
+c_function!(clerk_disconnect_postgrest, disconnect_postgrest);
+
+/// `connect_postgrest(existing_keys text default null, secret_is_base64 boolean default false)`.
+fn connect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
+    keep_statement_out_of_the_log();
+    instances::lock_all();
+    let mut left_out = Vec::new();
+    if let Some(text) = call.text(0) {
+        let is_base64 = flag(call, 1);
+        let existing = ExistingKeys::parse(&text, is_base64, &clerks_keys())
+            .unwrap_or_else(|error| Fault::argument(error.message, error.hint).raise());
+        refuse_to_lose_known_secret(&existing);
+        store(&existing);
+        left_out = existing.left_out().to_vec();
+    }
+    sql::run("SELECT clerk.open_postgrest()", &[]);
+    let (own_keys, clerk_keys, fingerprint) = state();
+    let answer = json!({
+        "own_keys": own_keys, "clerk_keys": clerk_keys, "fingerprint": fingerprint, "left_out": left_out,
+    });
+    Some(json::to_datum(&json::to_jsonb(&answer.to_string())))
+}
+
+/// `disconnect_postgrest(forget_keys boolean default false)`: whether there was a setting to take back.
+fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
+    instances::lock_all();
+    let ours = "SELECT EXISTS (SELECT FROM clerk.authenticator_settings() AS s
+         WHERE s.name OPERATOR(pg_catalog.=) 'pgrst.db_pre_config' AND s.value OPERATOR(pg_catalog.=) 'clerk.postgrest_config')";
+    let installed = Spi::connect(|client| client.select(ours, Some(1), &[])?.first().get_one::<bool>())
+        .unwrap_or_else(|error| sql::fault(error))
+        .unwrap_or_default();
+    if installed {
+        sql::run("SELECT clerk.set_authenticator_pre_config(false)", &[]);
+    }
+    if flag(call, 0) {
+        sql::run("DELETE FROM clerk.postgrest_keys AS p WHERE p.only_row", &[]);
+    }
+    sql::run("SELECT clerk.have_postgrest_read_twice()", &[]);
+    installed.into_datum()
+}
+
+/// NULL is the default, which is false.
+fn flag(call: &Call, index: usize) -> bool {
+    // SAFETY: the argument is declared as boolean.
+    let value = call
+        .argument(index)
+        .and_then(|datum| unsafe { bool::from_datum(datum, false) });
+    value.unwrap_or_default()
+}
+
+/// Installations of Supabase put the secret of their own tokens into this setting.
+const KNOWN_SECRET: &str = "app.settings.jwt_secret";
+
+fn refuse_to_lose_known_secret(existing: &ExistingKeys) {
+    let select = "SELECT pg_catalog.current_setting($1, true)";
+    let secret: Option<String> = Spi::connect(|client| {
+        client
+            .select(select, Some(1), &[KNOWN_SECRET.into()])?
+            .first()
+            .get_one()
+    })
+    .unwrap_or_else(|error| sql::fault(error));
+    if secret.is_some_and(|secret| !secret.is_empty() && !existing.hold_secret(&secret)) {
+        Fault::prerequisite(
+            format!("the shared secret in {KNOWN_SECRET} is not among these keys, and tokens signed with it would be refused"),
+            "Pass it too, as a key {\"kty\": \"oct\", \"k\": \"…\"} in base64url. If it is out of use, take the setting out: \
+             ALTER DATABASE … RESET \"app.settings.jwt_secret\".",
+        )
+        .raise();
+    }
+}
+
+fn clerks_keys() -> Vec<Jwk> {
+    let select = "SELECT k.kid, k.alg, k.n, k.e FROM clerk.jwks AS k";
+    Spi::connect(|client| {
+        let rows = client.select(select, None, &[])?;
+        rows.map(|row| {
+            Ok(Jwk {
+                kid: row.get(1)?.unwrap_or_default(),
+                alg: row.get(2)?,
+                n: row.get(3)?.unwrap_or_default(),
+                e: row.get(4)?.unwrap_or_default(),
+            })
+        })
+        .collect::<Result<_, pgrx::spi::Error>>()
+    })
+    .unwrap_or_else(|error| sql::fault(error))
+}
+
+fn store(existing: &ExistingKeys) {
+    let upsert = "INSERT INTO clerk.postgrest_keys AS p (only_row, own_keys, fingerprint)
+         VALUES (true, ($1::pg_catalog.text)::pg_catalog.jsonb, $2)
+         ON CONFLICT (only_row) DO UPDATE
+         SET own_keys = excluded.own_keys, fingerprint = excluded.fingerprint, stored_at = pg_catalog.clock_timestamp()";
+    sql::run(
+        upsert,
+        &[existing.to_json().into(), existing.fingerprint().into()],
+    );
+}
+
+/// How many keys there are of the operator and of Clerk, and what tells the operator's from others.
+fn state() -> (Option<i32>, Option<i32>, Option<String>) {
+    let select = "SELECT c.own_keys, c.clerk_keys, c.fingerprint FROM clerk.postgrest_connection() AS c";
+    Spi::connect_mut(|client| client.update(select, Some(1), &[])?.first().get_three())
+        .unwrap_or_else(|error| sql::fault(error))
+}

@@ -1,0 +1,149 @@
+//! Works off a run, step by step.
+
+use clerk_core::backend_api::{ApiFault, FaultKind, Listing};
+use clerk_core::mirror::Resource;
+
+use super::kind::Kind;
+use super::page::{Halt, ask, holding, save};
+use super::plan::{self, Absence, absence};
+use super::run::{Run, Trouble};
+use super::step::{self, Phase, Step};
+use super::walk::{Walked, known_until, note_read_until, walk};
+use super::{billing, missing, subject};
+use crate::clerk_api::Backend;
+use crate::error::Fault;
+use crate::mirror::setup;
+use crate::workers::transaction;
+
+/// Works off the run until it ends or has to be put off, and notes which.
+pub fn perform(run: &Run) {
+    let outcome = work_off(run);
+    let noted = transaction(|| match &outcome {
+        Ok(()) => run.finish(refusal(run).as_ref()),
+        Err(Halt::NotOurs) => {}
+        Err(Halt::Cancelled) => run.cancel(),
+        Err(halt) if halt.is_passing() => run.put_off(&halt.trouble(), setup::current().max_attempts),
+        Err(halt) => run.finish(Some(&halt.trouble())),
+    });
+    if let Err(error) = noted {
+        // It stays as it is, and whoever takes it next finds that it was interrupted.
+        Fault::new(
+            error.sqlstate,
+            format!(
+                "the outcome of sync run {} could not be noted: {}",
+                run.id, error.message
+            ),
+            "",
+        )
+        .warn();
+    }
+}
+
+fn work_off(run: &Run) -> Result<(), Halt> {
+    holding(run, |_, _| step::plan(run, &run.resources))?;
+    let mut backend = ask(|| Backend::open(&run.issuer))?;
+    while let Some(mut step) = holding(run, |_, _| step::next(run))? {
+        match work_off_step(run, &mut step, &mut backend) {
+            Err(Halt::Api(fault)) if is_not_there(&step, &fault) => {
+                holding(run, |_, _| step.finish(Some(&fault.message)))?;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether Clerk said that the instance does not have the feature. What is mirrored of it stays as it is.
+fn is_not_there(step: &Step, fault: &ApiFault) -> bool {
+    let is_refused = matches!(fault.status, Some(402 | 403)) && fault.kind == FaultKind::Final;
+    plan::is_optional(step.resource) && (is_refused || fault.kind == FaultKind::NotFound)
+}
+
+fn refusal(run: &Run) -> Option<Trouble> {
+    let notes = step::notes_of_refusal(run);
+    if notes.is_empty() {
+        return None;
+    }
+    Some(Trouble {
+        message: notes.join("; "),
+        hint: "If they really are gone, run SELECT clerk.start_reconcile(full => true, confirm_missing => true), with instance => … \
+               if there are several. If not, see whether the secret key is of this instance and what Clerk's dashboard shows. \
+               clerk.configure_mirror(missing_threshold => …) says how many are too many."
+            .to_owned(),
+        trace_id: None,
+    })
+}
+
+fn work_off_step(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    match (run.kind, step.resource) {
+        (Kind::SyncUser | Kind::SyncOrganization, _) => subject::sync(run, step, backend),
+        (_, Resource::Subscriptions) => billing::subscriptions(run, step, backend),
+        (Kind::Reconcile, _) if run.full_walk => reconcile_fully(run, step, backend),
+        (Kind::Reconcile, _) => reconcile_news(run, step, backend),
+        (Kind::Backfill, _) => backfill(run, step, backend),
+    }
+}
+
+fn backfill(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    let walked = walk(run, step, backend, whole(step.resource), None)?;
+    finish(run, step, &walked)
+}
+
+/// Reads what is new. The first time, everything.
+fn reconcile_news(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    let down_to = known_until(run, step.resource)?;
+    let listing = match Listing::newest_first(step.resource) {
+        Some(listing) if down_to.is_some() && !plan::is_short(step.resource) => listing,
+        _ => whole(step.resource),
+    };
+    let down_to = down_to.filter(|_| !plan::is_short(step.resource));
+    let walked = walk(run, step, backend, listing, down_to)?;
+    finish(run, step, &walked)
+}
+
+fn reconcile_fully(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    let resource = step.resource;
+    let mut note = None;
+    if step.position.phase == Phase::Listing {
+        let walked = walk(run, step, backend, whole(resource), None)?;
+        let began_at = walked.began_at;
+        if let Some(refused) = missing::judge(run, step, &walked)? {
+            return holding(run, |_, _| step.refuse(&refused));
+        }
+        save(run, step, |step, _, _, _| {
+            note_read_until(run, step.resource, began_at);
+            super::apply::Tally::default()
+        })?;
+    }
+    if step.position.phase == Phase::Asking {
+        missing::ask_for_unseen(run, step, backend)?;
+    }
+    if step.position.phase == Phase::ListingAgain {
+        let walked = walk(run, step, backend, whole(resource), None)?;
+        if walked.is_complete {
+            step.position.again_at = Some(walked.began_at);
+        } else {
+            note = Some("the listing kept changing, so nothing was taken for gone");
+        }
+        step.position.phase = Phase::Missing;
+        save(run, step, |_, _, _, _| super::apply::Tally::default())?;
+    }
+    if absence(resource) == Absence::ListTwice {
+        missing::mark_unseen(run, step)?;
+    }
+    holding(run, |_, _| step.finish(note))
+}
+
+fn finish(run: &Run, step: &mut Step, walked: &Walked) -> Result<(), Halt> {
+    holding(run, |_, _| {
+        note_read_until(run, step.resource, walked.began_at);
+        step.finish(None);
+    })
+}
+
+/// Everything that Clerk lists of a resource. What it does not list is in no plan.
+fn whole(resource: Resource) -> Listing {
+    Listing::all(resource).unwrap_or_else(|| {
+        Fault::prerequisite(format!("Clerk does not list {}", resource.table()), "").raise()
+    })
+}

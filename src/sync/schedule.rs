@@ -1,0 +1,96 @@
+//! What `maintain` does by itself: reconciles that are due, runs that were interrupted or put off, runs that are old.
+
+use pgrx::prelude::*;
+use serde_json::{Value, json};
+
+use super::instance::{has_secret_key, try_hold};
+use super::kind::Lane;
+use super::start::insert_reconcile;
+use crate::mirror::prepared::Prepared;
+use crate::operations::instances::{self, Instance};
+use crate::workers::run_syncs;
+
+/// Asks for reconciles that are due and has workers go on with what nobody works on; says what it did. In a transaction of the
+/// caller's, at whose commit the workers are started.
+pub fn start_due() -> Value {
+    let mut requested = Vec::new();
+    for instance in instances::all() {
+        if has_secret_key(&instance.issuer) && try_hold(&instance.issuer) {
+            requested.extend(request_due(&instance));
+        }
+    }
+    let mut started = 0;
+    for (issuer, lane) in open_lanes() {
+        run_syncs::start_at_commit(&issuer, lane);
+        started += 1;
+    }
+    json!({ "requested": requested, "lanes": started, "pruned": prune() })
+}
+
+/// The number of the new reconcile, if one is due. A full one counts as the other as well. One that failed is not tried again
+/// before the other is due.
+fn request_due(instance: &Instance) -> Option<i64> {
+    static DUE: Prepared = Prepared::new(
+        "WITH setting AS (
+             SELECT COALESCE(min(s.reconcile_every), interval '1 hour') AS often,
+                    COALESCE(min(s.full_reconcile_every), interval '1 day') AS seldom
+             FROM clerk.settings AS s
+         ), walks AS (
+             SELECT r.state, r.requested_at, r.finished_at, r.kind = 'backfill' OR r.full_walk AS is_full
+             FROM clerk.sync_runs AS r WHERE r.issuer = $1 AND r.subject_id IS NULL
+         )
+         SELECT CASE
+             WHEN EXISTS (SELECT FROM walks AS w WHERE w.state IN ('queued', 'running')) THEN NULL
+             WHEN s.seldom > interval '0'
+                  AND NOT EXISTS (SELECT FROM walks AS w WHERE w.is_full AND w.state = 'done' AND w.finished_at > clock_timestamp() - s.seldom)
+                  AND NOT EXISTS (
+                      SELECT FROM walks AS w
+                      WHERE w.is_full AND w.requested_at > clock_timestamp() - LEAST(s.seldom, GREATEST(s.often, interval '1 hour'))
+                        AND w.state <> 'done'
+                  )
+                 THEN true
+             WHEN s.often > interval '0'
+                  AND NOT EXISTS (SELECT FROM walks AS w WHERE COALESCE(w.finished_at, w.requested_at) > clock_timestamp() - s.often)
+                 THEN false
+         END
+         FROM setting AS s",
+        &[pg_sys::TEXTOID],
+    );
+    let due = DUE.query(&[instance.issuer.as_str().into_datum()], |row| row.get::<bool>(1));
+    let full_walk = due.into_iter().flatten().next()?;
+    Some(insert_reconcile(instance, full_walk, false, "maintain"))
+}
+
+/// Instances and lanes with a run that waits to be taken, or was interrupted.
+fn open_lanes() -> Vec<(String, Lane)> {
+    static OPEN: Prepared = Prepared::new(
+        "SELECT DISTINCT r.issuer, r.subject_id IS NOT NULL FROM clerk.sync_runs AS r
+         WHERE r.state IN ('queued', 'running')
+           AND (r.state = 'running' OR COALESCE(r.next_attempt_at <= clock_timestamp(), true))",
+        &[],
+    );
+    OPEN.query(&[], |row| {
+        let is_subjects = row.get::<bool>(2).unwrap_or(false);
+        let lane = if is_subjects { Lane::Subjects } else { Lane::Walks };
+        (row.get::<String>(1).unwrap_or_default(), lane)
+    })
+}
+
+/// Forgets runs as the ledger forgets events, but the last of each kind.
+fn prune() -> i64 {
+    static PRUNE: Prepared = Prepared::new(
+        "WITH pruned AS (
+             DELETE FROM clerk.sync_runs AS r
+             WHERE r.finished_at < clock_timestamp() - COALESCE((SELECT s.event_retention FROM clerk.settings AS s), interval '90 days')
+               AND r.state NOT IN ('queued', 'running')
+               AND EXISTS (
+                   SELECT FROM clerk.sync_runs AS later
+                   WHERE later.issuer = r.issuer AND later.kind = r.kind AND later.full_walk = r.full_walk AND later.id > r.id
+               )
+             RETURNING 1
+         ) SELECT count(*) FROM pruned",
+        &[],
+    );
+    let pruned = PRUNE.query(&[], |row| row.get::<i64>(1));
+    pruned.into_iter().flatten().next().unwrap_or(0)
+}

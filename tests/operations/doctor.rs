@@ -1,0 +1,8 @@
+//! `clerk.doctor()`: a healthy database has nothing to complain of, each breakage is named, and each mend mends it.
+
+mod breakages;
+mod conditions;
+mod page;
+mod project;
+mod table;
+mod who;

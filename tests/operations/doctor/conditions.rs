@@ -1,0 +1,273 @@
+//! Breakages that need more than SQL to make or to mend.
+
+use clerk_tests::{Cluster, Sql};
+
+use super::project::{Finding, OWNER, Project, findings};
+
+/// The first finding of this check that needs mending.
+fn complaint(project: &Project, area: &str, check: &str) -> Finding {
+    let complaints = project.complaints();
+    let found = complaints
+        .iter()
+        .find(|finding| (finding.area.as_str(), finding.check.as_str()) == (area, check));
+    found
+        .cloned()
+        .unwrap_or_else(|| panic!("no complaint of {area}: {check} in {complaints:#?}"))
+}
+
+fn assert_healthy(project: &Project) {
+    assert_eq!(project.complaints(), []);
+}
+
+#[test]
+fn nothing_is_configured_after_installing() {
+    let cluster = Cluster::start(&[]);
+    let db = cluster.create_database();
+    let found = findings(&mut db.superuser(), false);
+    let configured = found
+        .iter()
+        .find(|one| one.check == "configured")
+        .expect("it is checked");
+    assert_eq!(configured.status, "failed");
+    assert!(
+        configured
+            .mend
+            .as_deref()
+            .is_some_and(|mend| mend.contains("clerk.configure(publishable_key"))
+    );
+}
+
+#[test]
+fn a_token_without_a_role_claim_is_noticed() {
+    let project = Project::start();
+    let mut pooled = project.connect("authenticator");
+    let claims = |role: &str, issuer: &str| {
+        format!(r#"{{"iss":"{issuer}","role":"{role}","sid":"sess_1","sub":"user_ada"}}"#)
+    };
+    let mut request = |role: &str, issuer: &str| {
+        // As PostgREST does; no policy and no helper is asked.
+        let mut transaction = pooled
+            .build_transaction()
+            .read_only(true)
+            .start()
+            .expect("it begins");
+        transaction
+            .execute(
+                "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true)",
+                &[&role, &claims(role, issuer)],
+            )
+            .expect("they can be set");
+        transaction.run("SELECT 1");
+        transaction.commit().expect("it commits");
+    };
+    request("authenticated", project.clerk.issuer());
+    request("anon", "https://gotrue.example");
+    assert_eq!(
+        project
+            .superuser()
+            .value::<i64>("SELECT count(*) FROM clerk.tokens_without_role"),
+        0
+    );
+    assert_healthy(&project);
+
+    // A session looks closely once a minute, so another one.
+    drop(pooled);
+    let mut pooled = project.connect("authenticator");
+    let mut transaction = pooled
+        .build_transaction()
+        .read_only(true)
+        .start()
+        .expect("it begins");
+    transaction
+        .execute(
+            "SELECT set_config('role', 'anon', true), set_config('request.jwt.claims', $1, true)",
+            &[&claims("anon", project.clerk.issuer())],
+        )
+        .expect("they can be set");
+    transaction.commit().expect("it commits");
+    let mut superuser = project.superuser();
+    let noticed = (0..3000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        superuser.value::<bool>("SELECT EXISTS (SELECT FROM clerk.tokens_without_role)")
+    });
+    assert!(noticed);
+    let finding = complaint(&project, "tokens", "role claim");
+    assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
+    assert!(finding.found.contains(project.clerk.issuer()), "{finding:?}");
+    superuser
+        .run("UPDATE clerk.tokens_without_role SET last_seen_at = now() - interval '61 minutes' WHERE true");
+    assert_healthy(&project);
+    project.cluster.assert_no_crash();
+}
+
+#[test]
+fn a_secret_that_never_verified_anything_is_suspicious() {
+    let project = Project::start();
+    project.superuser().run(
+        "DELETE FROM clerk.secret_uses WHERE true; UPDATE clerk.secrets SET created_at = now() - interval '2 hours' WHERE true",
+    );
+    let finding = complaint(&project, "webhooks", "used");
+    assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
+    // The step in the dashboard: an example is sent.
+    assert_eq!(project.deliver("msg_example")["status"], "applied");
+    assert_healthy(&project);
+}
+
+#[test]
+fn a_clock_that_is_behind_shows_in_the_deliveries() {
+    let project = Project::start();
+    for number in 0..5 {
+        project.deliver(&format!("msg_clock{number}"));
+    }
+    assert_healthy(&project);
+    // Clerk's clock is the right one, so the events come from the future.
+    project
+        .superuser()
+        .run("UPDATE clerk.webhook_events SET event_at = received_at + interval '40 seconds' WHERE true");
+    let finding = complaint(&project, "webhooks", "clock");
+    assert!(finding.found.contains("-40"), "{finding:?}");
+    assert!(finding.mend.is_some_and(|mend| mend.contains("ntp")));
+}
+
+#[test]
+fn without_a_free_slot_for_workers_it_says_how_many_to_have() {
+    // The launcher of logical replication takes the only one.
+    let project = Project::start_with(&[("max_worker_processes", "16")]);
+    assert_healthy(&project);
+    project.cluster.configure(&[("max_worker_processes", "1")]);
+    project.cluster.restart();
+    let finding = complaint(&project, "workers", "free slots");
+    assert_eq!(
+        (finding.status.as_str(), finding.found.as_str()),
+        ("failed", "1 of 1 slots for background workers are taken")
+    );
+    finding.mend(&project);
+    project.cluster.restart();
+    assert_healthy(&project);
+}
+
+#[test]
+fn what_the_owner_may_not_see_is_a_note_that_says_whom_to_ask() {
+    let project = Project::start();
+    project.superuser().run(&format!(
+        "REVOKE pg_monitor FROM {OWNER}; ALTER ROLE authenticator RESET session_preload_libraries"
+    ));
+    let notes: Vec<_> = project
+        .doctor()
+        .into_iter()
+        .filter(|finding| finding.found.contains("not to be seen"))
+        .collect();
+    let checks: Vec<_> = notes
+        .iter()
+        .map(|note| (note.check.as_str(), note.status.as_str()))
+        .collect();
+    assert_eq!(checks, [("preloaded", "note"), ("free slots", "note")]);
+    notes[0].mend(&project);
+    complaint(&project, "library", "preloaded").mend(&project);
+    assert_healthy(&project);
+    assert!(
+        !project
+            .doctor()
+            .iter()
+            .any(|finding| finding.found.contains("not to be seen"))
+    );
+    // And it is true.
+    let defined: bool = project
+        .connect("authenticator")
+        .value("SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'clerk.http_timeout')");
+    assert!(defined);
+}
+
+#[test]
+fn a_missing_library_fails_what_needs_it_and_nothing_else() {
+    let project = Project::start();
+    let mut owner = project.owner();
+    // What a session finds whose library has gone.
+    project.superuser().run(
+        "CREATE OR REPLACE FUNCTION clerk.library_version() RETURNS text LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+         AS $$ BEGIN RAISE 'could not access file \"clerk_sync\": No such file or directory' USING ERRCODE = '58P01'; END $$",
+    );
+    let found = findings(&mut owner, false);
+    let failed: Vec<_> = found.iter().filter(|one| one.is_bad()).collect();
+    assert_eq!(failed.len(), 1, "{failed:#?}");
+    assert_eq!(
+        (failed[0].check.as_str(), failed[0].status.as_str()),
+        ("loads", "failed")
+    );
+    assert!(failed[0].found.contains("could not access file"));
+}
+
+#[test]
+fn sql_of_another_version_than_the_library_is_named() {
+    let project = Project::start();
+    project
+        .superuser()
+        .run("UPDATE pg_extension SET extversion = '0.0.1' WHERE extname = 'clerk_sync'");
+    let finding = complaint(&project, "library", "versions");
+    assert_eq!(finding.status, "failed");
+    assert!(finding.found.starts_with("SQL 0.0.1, library "), "{finding:?}");
+    assert_eq!(
+        finding.mend.as_deref(),
+        Some("ALTER EXTENSION clerk_sync UPDATE;")
+    );
+    assert_eq!(finding.mend_as, Some(format!("SQL as {OWNER}")));
+}
+
+#[test]
+fn before_postgresql_17_the_owner_must_be_able_to_log_in() {
+    let project = Project::start();
+    let mut superuser = project.superuser();
+    superuser.run(&format!("ALTER ROLE {OWNER} NOLOGIN"));
+    let found = findings(&mut superuser, false);
+    let login = found
+        .iter()
+        .find(|one| one.check == "worker login")
+        .expect("it is checked");
+    if superuser.value::<i32>("SELECT current_setting('server_version_num')::int / 10000") >= 17 {
+        assert_eq!(login.status, "ok");
+    } else {
+        assert_eq!(login.status, "failed");
+        login.mend(&project);
+        assert_healthy(&project);
+    }
+}
+
+#[test]
+fn a_check_that_cannot_be_made_fails_alone() {
+    let project = Project::start();
+    let mut superuser = project.superuser();
+    let mut holder = superuser.transaction().expect("it begins");
+    holder.run("LOCK TABLE clerk.handler_runs IN ACCESS EXCLUSIVE MODE");
+    let complaints = project.complaints();
+    assert_eq!(complaints.len(), 1, "{complaints:#?}");
+    assert_eq!(
+        (complaints[0].area.as_str(), complaints[0].status.as_str()),
+        ("webhooks", "failed")
+    );
+    assert!(complaints[0].found.starts_with("55P03: "), "{complaints:?}");
+    holder.rollback().expect("it ends");
+    complaints[0].mend(&project);
+    assert_healthy(&project);
+}
+
+#[test]
+fn a_standby_can_be_asked_and_nothing_is_written() {
+    let project = Project::start();
+    let standby = project.cluster.standby();
+    let mut session = standby.connect_to("project", OWNER);
+    let bad: Vec<_> = findings(&mut session, false)
+        .into_iter()
+        .filter(Finding::is_bad)
+        .collect();
+    assert_eq!(bad, []);
+    let mut owner = project.owner();
+    owner.run("SET default_transaction_read_only = on");
+    assert_eq!(
+        findings(&mut owner, false)
+            .iter()
+            .filter(|one| one.is_bad())
+            .count(),
+        0
+    );
+    standby.assert_no_crash();
+}

@@ -1,0 +1,317 @@
+//! The breakages that SQL can make and mend.
+
+/// One way to break a healthy project.
+pub struct Breakage {
+    /// Run by a superuser.
+    pub break_it: &'static str,
+    pub area: &'static str,
+    pub check: &'static str,
+    pub status: &'static str,
+    /// What the finding must name.
+    pub names: &'static str,
+    /// Other checks that may complain of the same breakage.
+    pub also: &'static [(&'static str, &'static str)],
+    /// Whether all is well only once a delivery has come.
+    pub needs_delivery: bool,
+    /// Run by a superuser afterwards, so that the next breakage meets the project as it was.
+    pub tidy: &'static str,
+}
+
+const PLAIN: Breakage = Breakage {
+    break_it: "",
+    area: "",
+    check: "",
+    status: "failed",
+    names: "",
+    also: &[],
+    needs_delivery: false,
+    tidy: "",
+};
+
+pub const BREAKAGES: &[Breakage] = &[
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET session_preload_libraries = ''",
+        area: "library",
+        check: "preloaded",
+        status: "warning",
+        names: "authenticator",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER TABLE clerk.jwks ENABLE TRIGGER trust_changed; DROP TRIGGER trust_changed ON clerk.secrets",
+        area: "library",
+        check: "cache triggers",
+        names: "clerk.jwks, clerk.secrets",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "INSERT INTO clerk.instances (issuer, environment, instance_id) VALUES ('https://dev.example', 'development', 'ins_dev')",
+        area: "instances",
+        check: "one environment",
+        status: "warning",
+        names: "development and production",
+        also: &[("keys", "present"), ("webhooks", "signing secret")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "INSERT INTO clerk.settings (identity_source) VALUES ('token')",
+        area: "instances",
+        check: "identity source",
+        status: "warning",
+        names: "token",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "DELETE FROM clerk.jwks WHERE true",
+        area: "keys",
+        check: "present",
+        names: "no key",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.jwks_fetches SET succeeded_at = now() - interval '3 days' WHERE true",
+        area: "keys",
+        check: "age",
+        status: "warning",
+        names: "3 days ago",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.jwks_fetches SET last_error = 'the answer was HTTP 404', last_error_at = now() WHERE true",
+        area: "keys",
+        check: "last fetch",
+        names: "HTTP 404",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "DELETE FROM clerk.secrets WHERE true",
+        area: "webhooks",
+        check: "signing secret",
+        names: "no signing secret",
+        needs_delivery: true,
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "INSERT INTO clerk.secrets (kind, fingerprint, issuer, vault_name)
+                   SELECT 'webhook_signing', 'vault:gone', issuer, 'gone' FROM clerk.instances",
+        area: "webhooks",
+        check: "usable",
+        names: "vault:gone",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "INSERT INTO clerk.webhook_rejections VALUES ('webhook-signature-mismatch', date_trunc('minute', now()));
+                   UPDATE clerk.secret_uses SET last_used_at = now() - interval '1 hour' WHERE true",
+        area: "webhooks",
+        check: "last rejection",
+        status: "warning",
+        names: "webhook-signature-mismatch",
+        needs_delivery: true,
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.webhook_events SET state = 'failed', last_error = '55P03: locked', next_attempt_at = now() + interval '1 hour' WHERE true",
+        area: "webhooks",
+        check: "failed events",
+        status: "warning",
+        names: "55P03",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.webhook_events SET state = 'failed', next_attempt_at = now() - interval '1 hour' WHERE true",
+        area: "webhooks",
+        check: "failed events",
+        names: "is due",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.webhook_events SET state = 'quarantined', last_error = 'P0001: no' WHERE true",
+        area: "webhooks",
+        check: "quarantined events",
+        names: "P0001",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE FUNCTION public.handler(event jsonb) RETURNS void LANGUAGE sql AS '';
+                   SET ROLE project; SELECT clerk.on_event('*', 'public.handler'); RESET ROLE;
+                   INSERT INTO clerk.handler_runs (handler_id, svix_id, next_attempt_at)
+                   SELECT h.id, 'msg_first', now() - interval '1 hour' FROM clerk.event_handlers AS h",
+        area: "webhooks",
+        check: "handler calls",
+        names: "1 overdue",
+        tidy: "DELETE FROM clerk.event_handlers WHERE true; DROP FUNCTION public.handler",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE anon SET synchronous_commit = off",
+        area: "webhooks",
+        check: "synchronous_commit",
+        status: "warning",
+        names: "off for anon",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE service_role IN DATABASE project SET synchronous_commit = off",
+        area: "webhooks",
+        check: "synchronous_commit",
+        status: "warning",
+        names: "off for service_role",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT SELECT (secret) ON clerk.secrets TO PUBLIC; GRANT SELECT ON clerk.secrets TO anon",
+        area: "secrets",
+        check: "granted to nobody",
+        names: "PUBLIC",
+        also: &[("grants", "nothing too much")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT pg_read_all_data TO app",
+        area: "secrets",
+        check: "read by nobody",
+        status: "warning",
+        names: "app",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET \"app.settings.jwt_secret\" = 'OpenSesameOpenSesame'",
+        area: "secrets",
+        check: "none in settings",
+        names: "app.settings.jwt_secret of database project",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET clerk.http_proxy = 'http://me:OpenSesame@proxy.example:3128'",
+        area: "secrets",
+        check: "none in settings",
+        names: "clerk.http_proxy of role authenticator",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT EXECUTE ON FUNCTION clerk.apply_events TO anon; GRANT SELECT ON clerk.users TO PUBLIC; GRANT TRIGGER ON clerk.users TO app",
+        area: "grants",
+        check: "nothing too much",
+        names: "PUBLIC: SELECT on clerk.users, anon: EXECUTE on clerk.apply_events(jsonb), app: TRIGGER on clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "REVOKE EXECUTE ON FUNCTION clerk.current_user_id FROM PUBLIC; REVOKE USAGE ON SCHEMA clerk FROM PUBLIC",
+        area: "grants",
+        check: "nothing missing",
+        names: "PUBLIC: clerk.current_user_id, PUBLIC: schema clerk",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "REVOKE EXECUTE ON FUNCTION clerk.maintain FROM helper; REVOKE SELECT ON clerk.users FROM service_role;
+                   REVOKE SELECT ON clerk.me FROM authenticated; REVOKE EXECUTE ON FUNCTION clerk.receive_webhook FROM anon",
+        area: "grants",
+        check: "nothing missing",
+        names: "anon: clerk.receive_webhook, authenticated: clerk.me, helper: clerk.maintain, service_role: clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT CREATE ON SCHEMA clerk TO anon",
+        area: "schema",
+        check: "nobody creates in it",
+        names: "anon",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE clerk.mine (); ALTER TABLE clerk.mine OWNER TO project",
+        area: "schema",
+        check: "nothing foreign in it",
+        status: "warning",
+        names: "clerk.mine",
+        tidy: "DROP TABLE public.mine",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET log_statement = 'all'",
+        area: "logging",
+        check: "log_statement",
+        status: "warning",
+        names: "all for authenticator, all for project",
+        tidy: "ALTER DATABASE project RESET log_statement",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET log_min_duration_statement = '1s'",
+        area: "logging",
+        check: "log_min_duration_statement",
+        status: "warning",
+        names: "of authenticator are logged with parameters",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET log_transaction_sample_rate = 0.5",
+        area: "logging",
+        check: "log_min_duration_statement",
+        status: "warning",
+        names: "project",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET pgaudit.log = 'ddl, read, misc'",
+        area: "logging",
+        check: "pgaudit",
+        status: "warning",
+        names: "ddl, read, misc",
+        tidy: "ALTER DATABASE project RESET pgaudit.log",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC;
+                   CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
+                   CREATE TABLE public.people (id uuid PRIMARY KEY);
+                   CREATE TABLE public.documents (id int, user_id uuid DEFAULT auth.uid() REFERENCES public.people);
+                   CREATE TABLE public.shares (document_id int, user_id uuid);
+                   CREATE INDEX ON public.documents (user_id); CREATE INDEX ON public.shares (user_id);
+                   ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
+                   ALTER TABLE public.shares ENABLE ROW LEVEL SECURITY;
+                   ALTER TABLE public.people ENABLE ROW LEVEL SECURITY;
+                   CREATE POLICY \"Own rows\" ON public.documents FOR SELECT TO authenticated USING (user_id = (SELECT auth.uid()));
+                   CREATE POLICY own_writes ON public.documents FOR INSERT WITH CHECK (user_id = auth.uid());
+                   CREATE POLICY shared ON public.documents AS RESTRICTIVE FOR ALL
+                       USING (EXISTS (SELECT FROM public.shares AS s WHERE s.document_id = documents.id AND s.user_id = auth.uid()));
+                   CREATE POLICY unrelated ON public.shares USING (user_id IS NOT NULL);
+                   ALTER TABLE public.documents OWNER TO project; ALTER TABLE public.shares OWNER TO project",
+        area: "policies",
+        check: "auth.uid()",
+        status: "warning",
+        names: "on public.documents: \"Own rows\", own_writes, shared",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.notes (id int, user_id uuid, org_id uuid, author varchar);
+                   CREATE INDEX ON public.notes (user_id); CREATE INDEX ON public.notes (org_id);
+                   ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+                   CREATE POLICY a ON public.notes USING (user_id = (SELECT clerk.current_user_id())::uuid);
+                   CREATE POLICY b ON public.notes USING (user_id = clerk.current_user_id()::uuid);
+                   CREATE POLICY c ON public.notes USING (user_id = (current_setting('request.jwt.claims', true)::json->>'sub')::uuid);
+                   CREATE POLICY d ON public.notes USING (org_id::text = clerk.current_org_id())",
+        area: "policies",
+        check: "uuid",
+        status: "warning",
+        names: "on public.notes: a, b, c, d",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.\"Invoices\" (id int, \"ownerId\" text, org text, kind text);
+                   ALTER TABLE public.\"Invoices\" ENABLE ROW LEVEL SECURITY;
+                   CREATE INDEX ON public.\"Invoices\" (kind, org); CREATE INDEX ON public.\"Invoices\" (org) WHERE kind = 'x';
+                   CREATE POLICY mine ON public.\"Invoices\" USING (\"ownerId\" = (SELECT clerk.current_user_id()) OR clerk.current_org_id() = org)",
+        area: "tables",
+        check: "owner columns indexed",
+        status: "warning",
+        names: "public.\"Invoices\".",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.open (id int); GRANT SELECT (id) ON public.open TO anon",
+        area: "tables",
+        check: "row level security",
+        names: "public.open, which anon may use",
+        ..PLAIN
+    },
+];

@@ -1,0 +1,64 @@
+//! Clerk's keys in PostgREST, Realtime and their neighbours, as a self-hosted Supabase has them.
+//!
+//! There is no PostgREST here. `postgrest` is a model of how it reads its configuration, with its own statement.
+
+mod connecting;
+mod lines;
+mod postgrest;
+mod power;
+mod realtime;
+mod relaying;
+mod requests;
+mod traps;
+
+use clerk_sim::Simulator;
+use clerk_tests::{Cluster, Sql, TestDb};
+use postgres::Client;
+use serde_json::Value;
+
+/// What GoTrue signs with, and PostgREST therefore trusts: the example of Supabase's documentation.
+const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
+/// The same as base64url, by coreutils.
+const SECRET_BASE64URL: &str = "c3VwZXItc2VjcmV0LWp3dC10b2tlbi13aXRoLWF0LWxlYXN0LTMyLWNoYXJhY3RlcnMtbG9uZw";
+
+/// A server with Supabase's login role. Its settings are the whole server's, so every test has its own.
+fn supabase() -> Cluster {
+    let cluster = Cluster::start(&[]);
+    cluster.superuser().run(
+        "CREATE ROLE authenticator LOGIN NOINHERIT; GRANT anon, authenticated, service_role TO authenticator;
+         CREATE ROLE supabase_admin SUPERUSER LOGIN",
+    );
+    cluster
+}
+
+/// A database on it that trusts the simulated instance.
+fn trusting<'c>(cluster: &'c Cluster, clerk: &Simulator) -> TestDb<'c> {
+    let db = cluster.create_database();
+    db.configure(clerk);
+    db
+}
+
+/// Connects PostgREST, which has the shared secret.
+fn connect(owner: &mut Client) -> Value {
+    connect_with(owner, SECRET)
+}
+
+fn connect_with(owner: &mut Client, existing_keys: &str) -> Value {
+    let answer: String = owner.value_of("SELECT clerk.connect_postgrest($1)::text", &[&existing_keys]);
+    serde_json::from_str(&answer).expect("the answer is JSON")
+}
+
+/// One column of `clerk.postgrest_connection()`, as text.
+fn connection(owner: &mut impl Sql, column: &str) -> Option<String> {
+    owner.value(&format!(
+        "SELECT ({column})::text FROM clerk.postgrest_connection()"
+    ))
+}
+
+/// What role authenticator has in pg_db_role_setting, everywhere.
+fn settings_of_authenticator(owner: &mut impl Sql) -> Vec<String> {
+    owner.value(
+        "SELECT coalesce(array_agg(entry ORDER BY entry), '{}') FROM pg_db_role_setting, unnest(setconfig) AS entry
+         WHERE setrole = 'authenticator'::regrole",
+    )
+}

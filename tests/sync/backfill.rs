@@ -1,0 +1,192 @@
+//! History comes in.
+
+use clerk_sim::Adversity;
+use clerk_tests::Sql;
+use serde_json::json;
+
+use crate::scene::{LISTED, Scene, deliver, done, run, sum, told, world};
+
+#[test]
+fn everything_that_clerk_lists_is_there() {
+    let (scene, _) = Scene::shared(world(1), 600);
+    let mut owner = scene.owner();
+    let told = done(&mut owner, "SELECT clerk.start_backfill()");
+    scene.assert_truth("after the backfill");
+    let truth = scene.clerk.world().truth();
+    let mut objects = 0;
+    for resource in LISTED
+        .into_iter()
+        .filter(|resource| resource.as_str() != "subscription_items")
+    {
+        let existing = truth.of(resource).values().filter(|fact| fact.exists).count() as i64;
+        let step = &told["steps"][resource.as_str()];
+        assert!(step["finished_at"].is_string(), "{resource}: {step}");
+        if resource.as_str() != "subscriptions" {
+            assert_eq!(step["inserted"], existing, "{resource}: {step}");
+            assert_eq!(step["done"], existing, "{resource}: {step}");
+        }
+        objects += existing;
+    }
+    assert!(
+        objects > 100,
+        "the world is large enough to show something: {objects}"
+    );
+    let percents: i64 = owner.value("SELECT count(*) FROM clerk.sync_progress WHERE percent <> 100");
+    assert_eq!(percents, 0);
+    assert_eq!(told["requested_by"], "postgres");
+}
+
+#[test]
+fn a_finished_backfill_does_not_stop_the_next_which_changes_nothing() {
+    let (scene, _) = Scene::shared(world(2), 300);
+    let mut owner = scene.owner();
+    let first = done(&mut owner, "SELECT clerk.start_backfill()");
+    scene.later();
+    let second = done(&mut owner, "SELECT clerk.start_backfill()");
+    assert_ne!(first["id"], second["id"]);
+    assert!(sum(&first, "inserted") > 0);
+    for column in ["inserted", "changed", "missing", "repaired", "failed"] {
+        assert_eq!(sum(&second, column), 0, "{column}: {second:#}");
+    }
+    scene.assert_truth("after the second backfill");
+}
+
+#[test]
+fn only_the_tables_that_were_named() {
+    let (scene, _) = Scene::shared(world(3), 300);
+    let mut owner = scene.owner();
+    let told = done(
+        &mut owner,
+        "SELECT clerk.start_backfill(ARRAY['organizations', 'users'])",
+    );
+    assert_eq!(told["resources"], json!(["users", "organizations"]));
+    let memberships: i64 = owner.value("SELECT count(*) FROM clerk.organization_memberships");
+    assert_eq!(memberships, 0);
+    let users: i64 = owner.value("SELECT count(*) FROM clerk.existing_users");
+    assert!(users > 0);
+}
+
+#[test]
+fn webhooks_may_arrive_at_the_same_time() {
+    let mut options = world(4);
+    options.adversity = Adversity::hostile();
+    options.users = 30..=400;
+    let (scene, history) = Scene::shared(options, 1_500);
+    let mut owner = scene.owner();
+    // Something happens between any two pages.
+    scene.clerk.keep_living(1, 5);
+    let id: i64 = owner.value("SELECT clerk.start_backfill()");
+    // Latest first, so that the backfill and the webhooks are everywhere at odds.
+    for events in history.rchunks(50) {
+        deliver(&mut owner, events);
+    }
+    assert_eq!(
+        crate::scene::wait(&mut owner, id),
+        "done",
+        "{:#}",
+        told(&mut owner, id)
+    );
+    scene.clerk.keep_living(0, 0);
+    deliver(&mut owner, &scene.clerk.take_events());
+    scene.later();
+    done(&mut owner, "SELECT clerk.start_reconcile(full => true)");
+    scene.assert_truth("after backfill, webhooks and a full reconcile");
+}
+
+#[test]
+fn an_object_that_cannot_be_stored_does_not_stop_the_others() {
+    let (scene, _) = Scene::shared(world(5), 300);
+    let mut owner = scene.owner();
+    let truth = scene.clerk.world().truth();
+    let users = truth.of(clerk_sim::Resource::Users);
+    let mut existing = users
+        .iter()
+        .filter(|(_, fact)| fact.exists)
+        .map(|(id, _)| id.clone());
+    let victim = existing.next().expect("somebody exists");
+    let others = existing.count() as i64;
+    owner.run(&format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN IF new.first_name IS NOT NULL OR new.data <> ''{{}}'' THEN RAISE ''not this one''; END IF; RETURN new; END';
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON clerk.users FOR EACH ROW WHEN (new.id = '{victim}')
+             EXECUTE FUNCTION refuse()"
+    ));
+    let told = done(&mut owner, "SELECT clerk.start_backfill(ARRAY['users'])");
+    let step = &told["steps"]["users"];
+    assert_eq!(step["failed"], 1, "{step}");
+    assert_eq!(step["errors"][0]["id"], victim.as_str(), "{step}");
+    assert!(
+        step["errors"][0]["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("not this one")),
+        "{step}"
+    );
+    let stored: i64 = owner.value("SELECT count(*) FROM clerk.users WHERE updated_at > '-infinity'");
+    assert_eq!(stored, others);
+}
+
+#[test]
+fn a_call_tells_how_far_it_is() {
+    let (scene, _) = Scene::shared(world(6), 300);
+    let (mut client, notices) = scene.db.connect_with_notices("postgres");
+    client.run("CALL clerk.backfill()");
+    let told: Vec<String> = notices.take().into_iter().map(|notice| notice.message).collect();
+    assert!(
+        told.iter()
+            .any(|line| line.starts_with("backfill 1 is under way") && line.contains("clerk.cancel_run(1)")),
+        "{told:?}"
+    );
+    let users: i64 = client.value("SELECT count(*) FROM clerk.existing_users");
+    let line = format!("users: {users} in ");
+    assert!(
+        told.iter()
+            .any(|told| told.starts_with(&line) && told.contains(&format!("{users} new, 0 changed, 0 gone"))),
+        "{line} in {told:?}"
+    );
+    scene.assert_truth("after the call");
+    let failure = client.failure("CALL clerk.backfill(instance => 'nobody')");
+    assert_eq!(failure.sqlstate, "42704", "{failure:?}");
+    scene.clerk.rotate_secret_key();
+    let failure = client.failure("CALL clerk.reconcile(full => true)");
+    assert_eq!(failure.sqlstate, "55000", "{failure:?}");
+    assert!(
+        failure.message.starts_with("reconcile 2 failed: ") && failure.message.contains("401"),
+        "{failure:?}"
+    );
+    assert!(
+        failure
+            .hint
+            .is_some_and(|hint| hint.contains("clerk.set_secret_key")),
+        "the next step is said"
+    );
+    client.run("BEGIN");
+    let failure = client.failure("CALL clerk.backfill()");
+    assert_eq!(failure.sqlstate, "2D000", "it commits: {failure:?}");
+    client.run("ROLLBACK");
+}
+
+#[test]
+fn one_run_after_the_other() {
+    let (scene, _) = Scene::shared(world(7), 200);
+    let mut owner = scene.owner();
+    let ids: Vec<i64> = owner
+        .query(
+            "SELECT clerk.start_backfill(ARRAY[t]) FROM unnest(ARRAY['users', 'organizations', 'roles', 'invitations']) AS t",
+            &[],
+        )
+        .expect("runs can be asked for in one statement")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(ids.len(), 4);
+    for id in &ids {
+        assert_eq!(crate::scene::wait(&mut owner, *id), "done");
+    }
+    let overlapping: i64 = owner.value(
+        "SELECT count(*) FROM clerk.sync_runs AS a JOIN clerk.sync_runs AS b ON a.id < b.id AND b.started_at < a.finished_at",
+    );
+    assert_eq!(overlapping, 0);
+    let (id, state) = run(&mut owner, "SELECT clerk.start_backfill()");
+    assert_eq!(state, "done", "{:#}", told(&mut owner, id));
+    scene.assert_truth("after all of them");
+}

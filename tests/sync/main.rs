@@ -1,0 +1,13 @@
+//! Runs that read the Backend API of the simulator into the mirror, and what they do when that, the server or the world does not
+//! stand still.
+
+mod absence;
+mod backfill;
+mod faults;
+mod interruptions;
+mod news;
+mod refusals;
+mod scene;
+mod schedule;
+mod subjects;
+mod whole;

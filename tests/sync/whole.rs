@@ -1,0 +1,186 @@
+//! All of it at once: a large instance that keeps changing while it is read, faults, lost webhooks, clocks that disagree, and a
+//! server that is killed.
+//!
+//! `CLERK_SYNC_SHARE` is the share of 100,000 users, 5,000 organizations and 150,000 memberships that the world has: 1 for all.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use clerk_sim::{Activity, Adversity, Chaos, Event, World, WorldOptions};
+use clerk_tests::{Cluster, Sql};
+use postgres::types::Json;
+use postgres::{Client, NoTls};
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, told, wait, wait_until, world};
+
+const DEFAULT_SHARE: f64 = 0.05;
+/// Of so many webhooks one is lost.
+const LOST: usize = 10;
+
+fn share() -> f64 {
+    let share = std::env::var("CLERK_SYNC_SHARE")
+        .ok()
+        .and_then(|share| share.parse().ok());
+    share.unwrap_or(DEFAULT_SHARE)
+}
+
+#[test]
+fn a_large_instance_ends_up_right() {
+    let share = share();
+    let scaled = |full: f64| (full * share).ceil() as usize;
+    let (users, organizations, memberships) = (scaled(100_000.0), scaled(5_000.0), scaled(150_000.0));
+    let cluster = Cluster::start(&[("shared_buffers", "256MB"), ("max_wal_size", "4GB")]);
+    let options = WorldOptions {
+        users: users..=users + users / 10,
+        organizations,
+        activities: vec![
+            Activity::People,
+            Activity::Organizations,
+            Activity::Memberships,
+            Activity::OrganizationInvitations,
+            Activity::Roles,
+        ],
+        adversity: Adversity::hostile(),
+        ..world(100)
+    };
+    let (scene, _) = Scene::on(&cluster, options.clone(), 0);
+    let mut grown = World::new(options);
+    grow(&mut grown, memberships);
+    scene.clerk.set_world(grown);
+    scene.clerk.set_chaos(Chaos {
+        seed: 100,
+        probability: 0.05,
+        ..Chaos::default()
+    });
+    scene.clerk.keep_living(1, scaled(400.0).div_ceil(20));
+
+    let mut owner = scene.owner();
+    let id: i64 = owner.value("SELECT clerk.start_backfill()");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| tell(&scene, &is_over));
+        for part in 1..=3 {
+            let enough = (users + memberships) as i64 * part / 4;
+            wait_until("the run gets on", || {
+                let row = told(&mut owner, id);
+                assert_ne!(row["state"], "failed", "{row:#}");
+                (row["state"] == "done" || crate::scene::sum(&row, "done") >= enough).then_some(())
+            });
+            cluster.kill_hard();
+            cluster.restart();
+            owner = scene.owner();
+            owner.run("SELECT clerk.maintain()");
+        }
+        assert_eq!(
+            wait_patiently(&mut owner, id),
+            "done",
+            "{:#}",
+            told(&mut owner, id)
+        );
+        scene.clerk.keep_living(0, 0);
+        is_over.store(true, Ordering::Relaxed);
+    });
+    scene.later();
+    let full: i64 = owner.value("SELECT clerk.start_reconcile(full => true)");
+    assert_eq!(
+        wait_patiently(&mut owner, full),
+        "done",
+        "{:#}",
+        told(&mut owner, full)
+    );
+    scene.assert_truth("after the last webhook and one full reconcile");
+    for run in [id, full] {
+        let steps: Vec<String> = owner
+            .query(
+                "SELECT format('%s: %s in %s s, %s per second, %s', resource, done, round(extract(epoch FROM finished_at - started_at)),
+                        per_second, concat_ws(' ', inserted, changed, missing, failed))
+                 FROM clerk.sync_progress WHERE run_id = $1 ORDER BY started_at",
+                &[&run],
+            )
+            .expect("progress can be read")
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        println!("run {run}:\n  {}", steps.join("\n  "));
+    }
+}
+
+/// Lets the world live until it has so many memberships.
+fn grow(world: &mut World, memberships: usize) {
+    let mut count = 0_i64;
+    while count < memberships as i64 {
+        for event in world.run(1_000) {
+            match event.event_type.as_str() {
+                "organizationMembership.created" => count += 1,
+                "organizationMembership.deleted" => count -= 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Delivers the webhooks of what happens, but some, as Svix does: until they are acknowledged.
+fn tell(scene: &Scene, is_over: &AtomicBool) {
+    let mut client: Option<Client> = None;
+    let mut waiting: Vec<Event> = Vec::new();
+    let mut heard = 0_usize;
+    loop {
+        // Looked at first, so that what happened before is told.
+        let is_last = is_over.load(Ordering::Relaxed);
+        for event in scene.clerk.take_events() {
+            heard += 1;
+            if heard % LOST != 0 {
+                waiting.push(event);
+            }
+        }
+        if waiting.is_empty() {
+            if is_last {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+            continue;
+        }
+        let some = waiting.len().min(200);
+        let list: Vec<Value> = waiting[..some]
+            .iter()
+            .rev()
+            .map(|event| json!({ "svix_id": event.svix_id, "event": event.envelope() }))
+            .collect();
+        let session = scene.db.cluster().session(scene.db.name(), "postgres");
+        let Some(open) = client.take().or_else(|| session.connect(NoTls).ok()) else {
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        let mut open = open;
+        if open
+            .query_one("SELECT clerk.apply_events($1)", &[&Json(list)])
+            .is_ok()
+        {
+            waiting.drain(..some);
+            client = Some(open);
+        }
+    }
+}
+
+/// As `wait`, for runs that take long.
+fn wait_patiently(owner: &mut Client, id: i64) -> String {
+    let mut before = -1;
+    loop {
+        let row = told(owner, id);
+        if !matches!(row["state"].as_str(), Some("queued" | "running")) {
+            return wait(owner, id);
+        }
+        let done = crate::scene::sum(&row, "done") + crate::scene::sum(&row, "pages");
+        if done == before {
+            thread::sleep(Duration::from_secs(1));
+        }
+        before = done;
+        // What was put off for longer is for maintain.
+        if row["state"] == "queued" {
+            owner.run("SELECT clerk.maintain()");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
