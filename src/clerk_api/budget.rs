@@ -65,7 +65,7 @@ impl Share {
             blocked_until: micros(blocked_until),
             ..Budget::default()
         };
-        Duration::from_micros(u64::try_from(budget.blocked(now) - now).unwrap_or(0))
+        Duration::from_micros(u64::try_from(budget.blocked(now).saturating_sub(now)).unwrap_or(0))
     }
 
     fn change(&self, change: impl FnOnce(&mut Budget, i64)) {
