@@ -8,7 +8,7 @@ mod requests;
 mod stub;
 mod tls;
 
-use clerk_sim::{Options, Simulator};
+use clerk_sim::{Options, Simulator, WorldClock};
 use clerk_tests::{Cluster, Sql, TestDb};
 use postgres::Client;
 use serde_json::Value;
@@ -28,6 +28,7 @@ fn instance(issuer: &str, id: &str) -> Simulator {
     };
     let clerk = Simulator::start_with(options).expect("a loopback port is free");
     clerk.limit_rate(None);
+    clerk.change_api(|api| api.clock = WorldClock::Wall { ahead_ms: 0 });
     clerk
 }
 
