@@ -40,6 +40,8 @@ impl Trouble {
                 .and_then(|inner| inner.downcast_ref::<rustls::Error>())
             {
                 Some(error) => Self::of_tls(error),
+                // The standard library's words for what the resolver says.
+                None if error.to_string().starts_with("failed to lookup address") => Self::NoSuchHost,
                 None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                     Self::Broken("the connection was closed in the middle of the answer".to_owned())
                 }
@@ -68,6 +70,10 @@ impl Trouble {
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is for another name".to_owned()
+            }
+            // A certificate that signed itself is mostly made as an authority's, and this is refused first.
+            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                "the server's certificate is self-signed or from an unknown authority".to_owned()
             }
             _ => error.to_string(),
         })
