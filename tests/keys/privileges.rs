@@ -9,10 +9,11 @@ use postgres::Client;
 use crate::bearer::{assert_user, token_of};
 
 /// What only the owner and roles given `clerk.grant_admin()` may call.
-const ADMINISTRATION: [&str; 21] = [
+const ADMINISTRATION: [&str; 23] = [
     "clerk.add_webhook_signing_secret('x')",
     "clerk.configure()",
     "clerk.configure_mirror()",
+    "clerk.configure_requests()",
     "clerk.drop_event_handler(0)",
     "clerk.drop_secret_key()",
     "clerk.drop_webhook_signing_secret('x')",
@@ -20,12 +21,14 @@ const ADMINISTRATION: [&str; 21] = [
     "clerk.inspect_jwt('x')",
     "clerk.maintain()",
     "clerk.on_event('*', 'now')",
+    "clerk.postgrest_connection()",
     "clerk.prune_webhook_events()",
     "clerk.refresh_jwks()",
     "clerk.remove_instance('https://clerk.sim.test')",
     "clerk.replay_event('x')",
     "clerk.retry_failed()",
     "clerk.secret_keys()",
+    "clerk.service_env()",
     "clerk.set_identity_source('auto')",
     "clerk.set_secret_key('x')",
     "clerk.verify_jwt('x')",
