@@ -12,6 +12,7 @@ mod clock;
 mod error;
 mod identity;
 mod json;
+mod leaving;
 mod mirror;
 mod operations;
 mod settings;
@@ -58,6 +59,22 @@ extension_sql_file!(
     requires = ["handlers"]
 );
 extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
+extension_sql_file!("../sql/65_leaving.sql", name = "leaving", requires = ["api"]);
+extension_sql_file!(
+    "../sql/66_ejected_identity.sql",
+    name = "ejected_identity",
+    requires = ["leaving"]
+);
+extension_sql_file!(
+    "../sql/67_ejected_mirror.sql",
+    name = "ejected_mirror",
+    requires = ["ejected_identity", eject_text]
+);
+extension_sql_file!(
+    "../sql/68_ejected_application.sql",
+    name = "ejected_application",
+    requires = ["ejected_mirror", eject_body]
+);
 extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
