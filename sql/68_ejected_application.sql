@@ -149,6 +149,9 @@ AS $body$
         'Call clerk.eject() as a superuser, or as a role that is a member of it and of the extension''s owner.'
     FROM found AS f WHERE f.problem IS NULL AND NOT pg_has_role(f.owner, 'USAGE')
     UNION ALL
+    SELECT u.object, 'it names schema clerk', format('Take it out, and name %I there once that exists.', target)
+    FROM clerk.uninstall_settings() AS u WHERE u.object LIKE 'search_path of %'
+    UNION ALL
     SELECT pg_describe_object(d.classid, d.objid, 0), 'it is in schema clerk, but not of the extension', 'Move it into another schema, or drop it.'
     FROM pg_depend AS d
     WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'clerk'::regnamespace AND d.deptype = 'n'

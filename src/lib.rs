@@ -76,6 +76,11 @@ extension_sql_file!(
     requires = ["ejected_mirror", eject_body]
 );
 extension_sql_file!(
+    "../sql/69_uninstall.sql",
+    name = "uninstall",
+    requires = ["ejected_application"]
+);
+extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
     requires = [
