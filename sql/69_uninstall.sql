@@ -35,7 +35,8 @@ AS $body$
     CROSS JOIN LATERAL (
         SELECT array_agg(part.entry ORDER BY part.number) FILTER (WHERE part.entry !~ ours.pattern), bool_or(part.entry ~ ours.pattern)
         FROM (
-            SELECT btrim(e, ' "'), n FROM string_to_table(item.value, ',') WITH ORDINALITY AS e (e, n)
+            SELECT CASE WHEN starts_with(m[1], '"') THEN replace(substr(m[1], 2, length(m[1]) - 2), '""', '"') ELSE rtrim(m[1]) END, n
+            FROM regexp_matches(item.value, '"(?:[^"]|"")*"|[^\s,"][^,]*', 'g') WITH ORDINALITY AS found (m, n)
         ) AS part (entry, number)
     ) AS kept (entries, found)
     WHERE kept.found AND (d.oid IS NULL OR d.datname = current_database())

@@ -1,0 +1,3 @@
+//! Operations: leaving.
+
+mod leaving;
