@@ -368,7 +368,10 @@ AS $function$
 DECLARE
     key text;
 BEGIN
-    FOREACH key IN ARRAY COALESCE(path, '{}') LOOP
+    IF path IS NULL THEN
+        RETURN NULL;
+    END IF;
+    FOREACH key IN ARRAY path LOOP
         IF key LIKE '%%.%%' AND key NOT LIKE '%%://%%' THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',

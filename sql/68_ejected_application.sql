@@ -255,11 +255,11 @@ AS $body$
     FROM clerk.eject_moved() AS m,
     LATERAL (SELECT format('%I.%I', target, m.name)) AS made (identity),
     LATERAL (
-        SELECT t.tgname, 'trigger', s.statement, true
+        SELECT t.tgname, s.number, 'trigger', s.statement, true
         FROM pg_trigger AS t, clerk.eject_trigger(t.oid, made.identity, target, false) AS s
         WHERE m.kind = 'table' AND t.tgrelid = m.id AND NOT t.tgisinternal
         UNION ALL
-        SELECT pub.pubname, 'publication', format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', pub.pubname, made.identity,
+        SELECT pub.pubname, 1, 'publication', format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', pub.pubname, made.identity,
             (
                 SELECT ' (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')'
                 FROM pg_attribute AS a WHERE a.attrelid = m.id AND a.attnum = ANY (r.prattrs::smallint[])
@@ -268,9 +268,9 @@ AS $body$
         FROM pg_publication_rel AS r JOIN pg_publication AS pub ON pub.oid = r.prpubid
         WHERE m.kind = 'table' AND r.prrelid = m.id
         UNION ALL
-        SELECT '', 'statistics', format('ANALYZE %s', made.identity), true WHERE m.kind = 'table'
-    ) AS wanted (name, step, statement, as_owner)
-    ORDER BY m.name, wanted.step DESC, wanted.name
+        SELECT '', 1, 'statistics', format('ANALYZE %s', made.identity), true WHERE m.kind = 'table'
+    ) AS wanted (name, number, step, statement, as_owner)
+    ORDER BY m.name, wanted.step DESC, wanted.name, wanted.number
 $body$;
 COMMENT ON FUNCTION clerk.eject_additions(text) IS
     'The statements of clerk.eject() for triggers on the mirror''s tables and their places in publications, and ANALYZE. Nothing for NULL. VOLATILE: sets search_path meanwhile. Callable by the owner.';

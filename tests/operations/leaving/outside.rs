@@ -19,18 +19,18 @@ const CRON: &str = "
 
 fn settings(client: &mut Client) -> Vec<String> {
     client.value(
-        "SELECT COALESCE(array_agg(concat_ws(' ', COALESCE(r.rolname, '-'), d.datname, e.entry) ORDER BY 1), '{}')
+        r#"SELECT COALESCE(array_agg(concat_ws(' ', COALESCE(r.rolname, '-'), d.datname, e.entry) ORDER BY concat_ws(' ', COALESCE(r.rolname, '-'), d.datname, e.entry) COLLATE "C"), '{}')
          FROM pg_db_role_setting AS s LEFT JOIN pg_roles AS r ON r.oid = s.setrole LEFT JOIN pg_database AS d ON d.oid = s.setdatabase,
-             unnest(s.setconfig) AS e (entry)",
+             unnest(s.setconfig) AS e (entry)"#,
     )
 }
 
 /// A server of one's own: settings of roles are everybody's.
 fn server() -> Cluster {
     let cluster = Cluster::start(&[]);
-    cluster
-        .superuser()
-        .run("CREATE ROLE authenticator LOGIN NOINHERIT; CREATE ROLE project LOGIN; CREATE DATABASE another");
+    let mut superuser = cluster.superuser();
+    superuser.run("CREATE ROLE authenticator LOGIN NOINHERIT; CREATE ROLE project LOGIN");
+    superuser.run("CREATE DATABASE another");
     cluster
 }
 

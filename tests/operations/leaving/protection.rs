@@ -111,7 +111,7 @@ fn everything_of_a_table_comes_along() {
                      CASE WHEN col_description(r.oid, a.attnum) !~ 'clerk\\.|configure' THEN col_description(r.oid, a.attnum) END)
                  FROM relation AS r JOIN pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
                  UNION ALL
-                 SELECT format('%s %s %s', r.relname, k.conname, replace(pg_get_constraintdef(k.oid), $1 || '.', '')) FROM relation AS r JOIN pg_constraint AS k ON k.conrelid = r.oid
+                 SELECT format('%s %s %s', r.relname, k.conname, regexp_replace(pg_get_constraintdef(k.oid), 'REFERENCES \\w+\\.', 'REFERENCES ')) FROM relation AS r JOIN pg_constraint AS k ON k.conrelid = r.oid
                  UNION ALL
                  SELECT regexp_replace(pg_get_indexdef(i.indexrelid), ' ON \\w+\\.(\\w+) USING', ' ON \\1 USING') || i.indisprimary FROM relation AS r JOIN pg_index AS i ON i.indrelid = r.oid
                  UNION ALL
@@ -123,7 +123,9 @@ fn everything_of_a_table_comes_along() {
     owner.run("SELECT clerk.eject(dry_run => false)");
     let (before, after) = (shape(&mut owner, "clerk"), shape(&mut owner, "clerk_data"));
     assert!(before.len() > 300, "all of the mirror is looked at");
-    assert_eq!(after, before);
+    let missing: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
+    let added: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();
+    assert!(missing.is_empty() && added.is_empty(), "{missing:#?} {added:#?}");
     for table in ["users", "organizations", "organization_memberships", "sessions"] {
         let different: i64 = owner.value(&format!(
             "SELECT count(*) FROM (TABLE clerk.{table} EXCEPT ALL TABLE clerk_data.{table}) AS x"

@@ -26,7 +26,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "CREATE TABLE public.typed (u clerk.users)",
-        "column u of table public.typed",
+        "table public.typed",
         "cannot be rewritten",
         "DROP TABLE public.typed",
     ),
@@ -38,7 +38,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "CREATE VIEW public.whole AS SELECT u FROM clerk.users AS u",
-        "column u of view public.whole",
+        "view public.whole",
         "cannot be rewritten",
         "DROP VIEW public.whole",
     ),

@@ -28,8 +28,8 @@ const TABLES: &str = r#"
 fn references(client: &mut Client, schema: &str) -> Vec<String> {
     client.value_of(
         "SELECT array_agg(format('%s %s %s %s %s %s', k.conrelid::regclass, k.conname, k.convalidated, k.conislocal,
-             replace(pg_get_constraintdef(k.oid), $1 || '.', '@.'), obj_description(k.oid, 'pg_constraint')) ORDER BY 1)
-         FROM pg_constraint AS k WHERE k.conrelid <> 0 AND (k.contype = 'f' AND k.confrelid::regclass::text LIKE $1 || '.%')",
+             replace(pg_get_constraintdef(k.oid), $1 || '.', '@.'), obj_description(k.oid, 'pg_constraint')) ORDER BY k.conrelid::regclass::text, k.conname)
+         FROM pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid::regclass::text LIKE $1 || '.%' AND k.conrelid::regclass::text NOT LIKE 'clerk.%'",
         &[&schema],
     )
 }
@@ -77,7 +77,7 @@ fn inherited_checks_and_defaults_change_once_and_everywhere() {
     owner.run("INSERT INTO public.parent VALUES ('org_acme')");
     leave(&mut owner, "clerk_data");
     let checks: Vec<String> = owner.value(
-        "SELECT array_agg(format('%s %s %s %s', conrelid::regclass, conislocal, coninhcount, pg_get_constraintdef(oid)) ORDER BY 1)
+        "SELECT array_agg(format('%s %s %s %s', conrelid::regclass, conislocal, coninhcount, pg_get_constraintdef(oid)) ORDER BY conrelid::regclass::text)
          FROM pg_constraint WHERE conname = 'mine'",
     );
     let check = "CHECK ((org IS DISTINCT FROM clerk_data.current_user_id())) NOT VALID";
@@ -86,7 +86,7 @@ fn inherited_checks_and_defaults_change_once_and_everywhere() {
         [format!("child f 1 {check}"), format!("parent t 0 {check}")]
     );
     let defaults: Vec<String> = owner.value(
-        "SELECT array_agg(format('%s %s', d.adrelid::regclass, pg_get_expr(d.adbin, d.adrelid)) ORDER BY 1) FROM pg_attrdef AS d
+        "SELECT array_agg(format('%s %s', d.adrelid::regclass, pg_get_expr(d.adbin, d.adrelid)) ORDER BY d.adrelid::regclass::text, pg_get_expr(d.adbin, d.adrelid)) FROM pg_attrdef AS d
          WHERE d.adrelid::regclass::text IN ('parent', 'child', 'defaulted')",
     );
     assert_eq!(

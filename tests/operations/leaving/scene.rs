@@ -60,7 +60,8 @@ const APPLICATION: &str = r#"
 const DATA: &str = r#"
     INSERT INTO "Shop clerk.users"."Docs ""clerk"".users" (id, "Owner", org, clerk) VALUES
         (1, 'user_ada', NULL, 'a'), (2, 'user_ada', 'org_acme', 'b'), (3, 'user_bob', 'org_acme', 'c'), (4, 'user_carl', 'org_globex', 'd'),
-        (5, 'user_ada', NULL, 'clerk.users');
+        (5, 'user_ada', NULL, 'e');
+    UPDATE "Shop clerk.users"."Docs ""clerk"".users" SET clerk = 'clerk.users' WHERE id = 5;
 "#;
 
 /// The mirror: Ada and Bob are in Acme, Carl is in Globex; Dora is gone.
