@@ -104,6 +104,7 @@ BEGIN
 
     IF NOT pretend THEN
         PERFORM clerk.check_ejected(schema);
+        NOTIFY pgrst, 'reload schema';
     END IF;
 END
 $body$;

@@ -343,14 +343,16 @@ DECLARE
     level CONSTANT text := split_part(reverification, ':', 1);
     minutes CONSTANT text := substr(reverification, strpos(reverification, ':') + 1);
     verified boolean := true;
+    signed_in boolean;
 BEGIN
     IF reverification <> '' THEN
         verified := %1$I.has_reverification(level, CASE
             WHEN strpos(reverification, ':') > 0 AND minutes ~ '^[-+]?[0-9]{1,9}$' THEN minutes::integer
         END);
     END IF;
+    signed_in := %1$I.current_user_id() IS NOT NULL;
     RETURN COALESCE(
-        role || permission || feature || plan || reverification <> '' AND %1$I.current_user_id() IS NOT NULL
+        role || permission || feature || plan || reverification <> '' AND signed_in
             AND (role = '' OR %1$I.has_role(role)) AND (permission = '' OR %1$I.has_permission(permission))
             AND (feature = '' OR %1$I.has_feature(feature)) AND (plan = '' OR %1$I.has_plan(plan)) AND verified,
         false

@@ -146,7 +146,7 @@ AS $body$
     FROM found AS f WHERE f.problem IS NOT NULL
     UNION ALL
     SELECT DISTINCT f.object, format('it belongs to %s, whose rights you do not have', f.owner::regrole),
-        'Call clerk.eject() as a superuser, or as a role that is a member of it and of the extension''s owner.'
+        format('Let a superuser run GRANT %s TO %s first, and REVOKE it afterwards.', f.owner::regrole, current_user::regrole)
     FROM found AS f WHERE f.problem IS NULL AND NOT pg_has_role(f.owner, 'USAGE')
     UNION ALL
     SELECT u.object, 'it names schema clerk', format('Take it out, and name %I there once that exists.', target)

@@ -131,7 +131,7 @@ BEGIN
                     ERRCODE = 'insufficient_privilege',
                     MESSAGE = format('you may not take back %s', planned.object),
                     DETAIL = planned.statement,
-                    HINT = 'Call clerk.uninstall() as a superuser (on Supabase supabase_admin). Nothing was changed.';
+                    HINT = 'Let a superuser (on Supabase supabase_admin) run that statement, and call this again. Nothing was changed.';
             END;
         END IF;
         step := planned.step;

@@ -6,6 +6,7 @@ mod scene;
 mod answers;
 mod dry_run;
 mod helpers;
+mod meanwhile;
 mod outside;
 mod privileges;
 mod protection;

@@ -102,7 +102,7 @@ fn every_helper_agrees_on_random_claims() {
     let all = format!("jsonb_build_array({})", all.join(", "));
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let (mut signed_in, mut refused) = (0, 0);
-    for _ in 0..3000 {
+    for _ in 0..800 {
         let claims = random_claims(&mut dice).to_string();
         let (ours, plain) = (
             answer(&mut client, &claims, &all, "clerk"),
@@ -113,7 +113,7 @@ fn every_helper_agrees_on_random_claims() {
         refused += usize::from(ours.starts_with("(\"28\""));
     }
     assert!(
-        signed_in > 500 && refused > 500,
+        signed_in > 150 && refused > 150,
         "both happen: {signed_in}, {refused}"
     );
 }

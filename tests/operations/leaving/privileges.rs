@@ -82,6 +82,11 @@ fn what_is_of_others_is_named_and_needs_their_rights() {
             "{row}"
         );
     }
+    assert!(
+        refused[0]
+            .ends_with("Let a superuser run GRANT stranger TO project first, and REVOKE it afterwards."),
+        "{refused:#?}"
+    );
     let failure = owner.failure("SELECT clerk.eject(dry_run => false)");
     assert_eq!(failure.sqlstate, "2BP01");
     assert!(
