@@ -66,17 +66,22 @@ extension_sql_file!(
     requires = ["leaving"]
 );
 extension_sql_file!(
-    "../sql/67_ejected_mirror.sql",
-    name = "ejected_mirror",
-    requires = ["ejected_identity", eject_text]
+    "../sql/67_ejected_authorization.sql",
+    name = "ejected_authorization",
+    requires = ["ejected_identity"]
 );
 extension_sql_file!(
-    "../sql/68_ejected_application.sql",
+    "../sql/68_ejected_mirror.sql",
+    name = "ejected_mirror",
+    requires = ["ejected_authorization", eject_text]
+);
+extension_sql_file!(
+    "../sql/69_ejected_application.sql",
     name = "ejected_application",
     requires = ["ejected_mirror", eject_body]
 );
 extension_sql_file!(
-    "../sql/69_uninstall.sql",
+    "../sql/70_uninstall.sql",
     name = "uninstall",
     requires = ["ejected_application"]
 );

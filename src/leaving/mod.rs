@@ -4,7 +4,8 @@ use clerk_core::sql_text::{Names, move_body, move_printed};
 use pgrx::prelude::*;
 
 /// `qualified` with `functions` and `relations` of schema clerk named in `target` (in quotes where SQL needs them) instead;
-/// `unqualified` is the same text as printed with clerk in the search path. NULL if the two do not fit each other.
+/// `unqualified` is the same text as printed with clerk in the search path. With `once`, calls that depend on no row are put into
+/// sub-selects. NULL if the two do not fit each other.
 #[pg_extern(immutable, parallel_safe)]
 fn eject_text(
     qualified: Option<&str>,
@@ -12,13 +13,14 @@ fn eject_text(
     functions: Option<Vec<String>>,
     relations: Option<Vec<String>>,
     target: Option<&str>,
+    once: Option<bool>,
 ) -> Option<String> {
     let names = Names::new(
         functions.unwrap_or_default(),
         relations.unwrap_or_default(),
         target?,
     );
-    move_printed(qualified?, unqualified?, &names).ok()
+    move_printed(qualified?, unqualified?, &names, once?).ok()
 }
 
 /// The body of a function in SQL or PL/pgSQL with its names moved, and what a person must look at.

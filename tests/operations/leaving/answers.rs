@@ -266,7 +266,7 @@ fn a_changed_list_of_instances_counts_at_once() {
         .execute("SELECT set_config('request.jwt.claims', $1, false)", &[&claims])
         .expect("a setting");
     assert_eq!(owner.value::<Option<String>>(asked).as_deref(), Some("user_ada"));
-    owner.run("CREATE OR REPLACE FUNCTION clerk_data.trusted_instances() RETURNS jsonb LANGUAGE sql IMMUTABLE RETURN '[]'::jsonb");
+    owner.run("CREATE OR REPLACE FUNCTION clerk_data.trusted_instances() RETURNS jsonb LANGUAGE sql IMMUTABLE RETURN '{}'::jsonb");
     assert_eq!(owner.value::<Option<String>>(asked), None);
     for claims in [
         member("user_ada", "admin", json!({})),

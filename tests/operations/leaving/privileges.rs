@@ -105,7 +105,10 @@ fn what_is_of_others_is_named_and_needs_their_rights() {
     };
     assert_eq!(
         (owner_of.as_str(), qual.as_str()),
-        ("stranger", "(owner_id = clerk_data.current_user_id())")
+        (
+            "stranger",
+            "(owner_id = ( SELECT clerk_data.current_user_id() AS current_user_id))"
+        )
     );
 }
 

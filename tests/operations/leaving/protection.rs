@@ -45,8 +45,8 @@ fn grants_policies_and_owners_are_the_same() {
            ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
            ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO anon, authenticated, service_role;
            ALTER TABLE clerk.sessions ENABLE ROW LEVEL SECURITY;
-           CREATE POLICY "own clerk.users" ON clerk.sessions FOR SELECT TO authenticated USING (user_id = clerk.current_user_id());
-           CREATE POLICY "none" ON clerk.sessions AS RESTRICTIVE FOR UPDATE TO app, PUBLIC USING (id <> 'clerk.me') WITH CHECK (clerk.has_role('admin'));
+           CREATE POLICY "own clerk.users" ON clerk.sessions FOR SELECT TO authenticated USING (user_id = (SELECT clerk.current_user_id()));
+           CREATE POLICY "none" ON clerk.sessions AS RESTRICTIVE FOR UPDATE TO app, PUBLIC USING (id <> 'clerk.me') WITH CHECK ((SELECT clerk.has_role('admin')));
            GRANT SELECT (id, status, user_id) ON clerk.sessions TO authenticated WITH GRANT OPTION;
            GRANT SELECT, REFERENCES ON clerk.roles TO stranger"#,
     );

@@ -9,7 +9,7 @@ fn names() -> Names {
 }
 
 fn printed(qualified: &str, unqualified: &str) -> String {
-    move_printed(qualified, unqualified, &names()).expect("both print the same")
+    move_printed(qualified, unqualified, &names(), false).expect("both print the same")
 }
 
 #[test]
@@ -86,10 +86,54 @@ fn two_different_things_are_refused() {
         ("'clerk.users'", "'members'"),
     ] {
         assert_eq!(
-            move_printed(qualified, unqualified, &names()),
+            move_printed(qualified, unqualified, &names(), false),
             Err(Misaligned),
             "{qualified}"
         );
+    }
+}
+
+#[test]
+fn calls_that_depend_on_no_row_are_made_once() {
+    let once = |qualified: &str| {
+        let unqualified = qualified.replace("clerk.", "");
+        let names = Names::new(["f"].map(str::to_owned), ["t"].map(str::to_owned), "new");
+        move_printed(qualified, &unqualified, &names, true).expect("both print the same")
+    };
+    for (before, after) in [
+        ("(a = clerk.f())", "(a = (SELECT new.f()))"),
+        (
+            "clerk.f('x'::text, ARRAY['y'::text, NULL::text])",
+            "(SELECT new.f('x'::text, ARRAY['y'::text, NULL::text]))",
+        ),
+        (
+            "clerk.f(VARIADIC ARRAY['x)'::text]) AND b",
+            "(SELECT new.f(VARIADIC ARRAY['x)'::text])) AND b",
+        ),
+        (
+            "clerk.f(role => 'x'::text, n => 1)",
+            "(SELECT new.f(role => 'x'::text, n => 1))",
+        ),
+        (
+            "clerk.f('1'::numeric(3))) OR clerk.f()",
+            "(SELECT new.f('1'::numeric(3)))) OR (SELECT new.f())",
+        ),
+        // Once already.
+        (
+            "( SELECT clerk.f('x'::text) AS f)",
+            "( SELECT new.f('x'::text) AS f)",
+        ),
+        // These are asked of each row.
+        ("clerk.f(column_name)", "new.f(column_name)"),
+        (
+            "clerk.f(('x'::text || \"Column\"))",
+            "new.f(('x'::text || \"Column\"))",
+        ),
+        ("clerk.f(clerk.f())", "new.f((SELECT new.f()))"),
+        ("clerk.f(t.a)", "new.f(t.a)"),
+        ("( SELECT FROM clerk.t)", "( SELECT FROM new.t)"),
+    ] {
+        assert_eq!(once(before), after, "{before}");
     }
 }
 
@@ -163,6 +207,6 @@ fn an_unfinished_text_does_not_hang() {
         "clerk",
     ] {
         let _ = body(text);
-        assert_eq!(move_printed(text, text, &names()), Ok(text.to_owned()));
+        assert_eq!(move_printed(text, text, &names(), false), Ok(text.to_owned()));
     }
 }

@@ -6,7 +6,10 @@ CREATE FUNCTION clerk.eject_moved() RETURNS TABLE (kind text, id oid, name text)
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT 'function', p.oid, p.proname::text
-    FROM clerk.eject_identity_templates() AS t JOIN pg_proc AS p ON p.proname = t.name
+    FROM (
+        SELECT t.name FROM clerk.eject_identity_templates() AS t UNION ALL SELECT t.name FROM clerk.eject_authorization_templates() AS t
+    ) AS t
+    JOIN pg_proc AS p ON p.proname = t.name
     WHERE p.pronamespace = 'clerk'::regnamespace
     UNION ALL
     -- A table is the mirror's if there is a view of what exists in it.
@@ -22,6 +25,9 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION clerk.eject_moved() IS
     'The functions, tables and views of this schema that clerk.eject() makes counterparts of. STABLE. Callable by the owner.';
+
+COMMENT ON FUNCTION clerk.eject_text(text, text, text[], text[], text, boolean) IS
+    'A definition as Postgres prints it, with these functions and relations of schema clerk named in target (quoted where SQL needs it) instead; unqualified is the same definition as printed with clerk in the search path, once puts calls that depend on no row into sub-selects. NULL if one of the texts, target or once is NULL, or the two do not fit each other. IMMUTABLE. Callable by the owner.';
 
 -- Postgres says what qualifies one of our names: it prints the thing with and without our schema in the search path. Indexes and
 -- triggers it prints so only when it prints them prettily.
@@ -50,7 +56,9 @@ BEGIN
     END LOOP;
     SELECT clerk.eject_text(
         printed[1], printed[2], array_agg(m.name) FILTER (WHERE m.kind = 'function'),
-        array_agg(m.name) FILTER (WHERE m.kind <> 'function'), quote_ident(target)
+        array_agg(m.name) FILTER (WHERE m.kind <> 'function'), quote_ident(target),
+        -- What a policy asks once for each row it had better ask once.
+        starts_with(eject_printed.kind, 'policy')
     ) INTO STRICT moved FROM clerk.eject_moved() AS m;
     -- A policy that lost its condition would let everybody in.
     IF moved IS NULL AND printed[1] IS NOT NULL THEN

@@ -90,6 +90,9 @@ $body$;
 COMMENT ON FUNCTION clerk.eject_dependents() IS
     'What depends on the extension and is not part of it, with the reason if clerk.eject() cannot rewrite it; without what clerk.expose_api() made. STABLE. Callable by the owner.';
 
+COMMENT ON FUNCTION clerk.eject_body(text, text[], text[], text[], text) IS
+    'The body of a function in SQL or PL/pgSQL with these functions and relations of schema clerk named in target instead, and the pieces in which it may still mean schema clerk; known are all names there. Nothing for NULL. IMMUTABLE. Callable by the owner.';
+
 -- Functions whose body is a text: nothing but the text tells that they use us.
 CREATE FUNCTION clerk.eject_bodies(target text) RETURNS TABLE (id oid, owner oid, object text, body text, problem text)
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
