@@ -110,9 +110,11 @@ CREATE FUNCTION clerk.uninstall(dry_run boolean DEFAULT true) RETURNS TABLE (ste
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);
+    disconnects boolean := false;
     planned record;
 BEGIN
     FOR planned IN SELECT s.* FROM clerk.uninstall_services() AS s LOOP
+        disconnects := disconnects OR planned.step = 'postgrest';
         IF NOT pretend AND planned.step <> 'by hand' THEN
             EXECUTE planned.statement;
         END IF;
@@ -121,8 +123,9 @@ BEGIN
         statement := planned.statement;
         RETURN NEXT;
     END LOOP;
-    -- After the services: what they took back is no setting any more.
+    -- After the services: what they took back is no setting any more, or would be none.
     FOR planned IN SELECT s.* FROM clerk.uninstall_settings() AS s LOOP
+        CONTINUE WHEN pretend AND disconnects AND planned.object LIKE 'pgrst.db_pre_config of ROLE authenticator%';
         IF NOT pretend THEN
             BEGIN
                 EXECUTE planned.statement;
