@@ -12,6 +12,7 @@ mod clock;
 mod error;
 mod identity;
 mod json;
+mod leaving;
 mod maintenance;
 mod mirror;
 mod operations;
@@ -168,6 +169,32 @@ extension_sql_file!(
     requires = ["doctor_online"]
 );
 extension_sql_file!("../sql/69_doctor.sql", name = "doctor", requires = ["status"]);
+extension_sql_file!("../sql/70_leaving.sql", name = "leaving", requires = ["doctor"]);
+extension_sql_file!(
+    "../sql/71_ejected_identity.sql",
+    name = "ejected_identity",
+    requires = ["leaving"]
+);
+extension_sql_file!(
+    "../sql/72_ejected_authorization.sql",
+    name = "ejected_authorization",
+    requires = ["ejected_identity"]
+);
+extension_sql_file!(
+    "../sql/73_ejected_mirror.sql",
+    name = "ejected_mirror",
+    requires = ["ejected_authorization", eject_text]
+);
+extension_sql_file!(
+    "../sql/74_ejected_application.sql",
+    name = "ejected_application",
+    requires = ["ejected_mirror", eject_body]
+);
+extension_sql_file!(
+    "../sql/75_uninstall.sql",
+    name = "uninstall",
+    requires = ["ejected_application"]
+);
 extension_sql_file!(
     "../sql/80_comments.sql",
     name = "comments",
