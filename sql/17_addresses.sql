@@ -7,7 +7,8 @@
 
 CREATE FUNCTION clerk.address_hash(address text) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN pg_catalog.hashtextextended(pg_catalog.lower(address COLLATE "C"), 0);
+    SET search_path = pg_catalog, pg_temp
+    AS $body$ SELECT hashtextextended(lower(address COLLATE "C"), 0) $body$;
 COMMENT ON FUNCTION clerk.address_hash(text) IS
     'A number for an e-mail address, whichever its case. NULL for NULL. IMMUTABLE. Callable by the owner.';
 
@@ -38,7 +39,8 @@ COMMENT ON FUNCTION clerk.keep_former_addresses() IS
     'Trigger function of clerk.users: notes the hashes of addresses that a row does not show any more. Not to be called.';
 
 CREATE TRIGGER former_addresses AFTER UPDATE ON clerk.users
-    FOR EACH ROW WHEN (OLD.email_addresses IS DISTINCT FROM NEW.email_addresses)
+    FOR EACH ROW WHEN (OLD.email_addresses IS NOT NULL
+        AND (NEW.email_addresses IS NULL OR OLD.email_addresses OPERATOR(pg_catalog.<>) NEW.email_addresses))
     EXECUTE FUNCTION clerk.keep_former_addresses();
 
 CREATE INDEX organization_invitations_address ON clerk.organization_invitations (clerk.address_hash(email_address))
