@@ -53,7 +53,8 @@ impl Share {
 
     /// How long nobody may ask, in the running transaction.
     pub fn blocked_for(&self) -> Duration {
-        let select = "SELECT b.blocked_until FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1";
+        let select =
+            "SELECT b.blocked_until FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1";
         let blocked_until: Option<TimestampWithTimeZone> = Spi::connect(|client| {
             let rows = client.select(select, Some(1), &[self.issuer.as_str().into()])?;
             rows.map(|row| row.get(1)).next().transpose()

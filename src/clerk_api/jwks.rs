@@ -38,7 +38,9 @@ fn get(url: &str) -> Result<String, String> {
     let client = Client::new(limits).map_err(|trouble| trouble.to_string())?;
     let mut url = url.to_owned();
     for _ in 0..=MAX_REDIRECTS {
-        let response = client.send(Method::GET, &url, &[]).map_err(|trouble| trouble.to_string())?;
+        let response = client
+            .send(Method::GET, &url, &[])
+            .map_err(|trouble| trouble.to_string())?;
         if response.status.is_redirection() {
             url = redirected(&url, &response).map_err(|trouble| trouble.to_string())?;
         } else if response.status == StatusCode::OK {
