@@ -14,9 +14,25 @@
 //! | `GET /sim/world/api/<resource>` | | an [`ApiPage`](crate::ApiPage), for example of `users` |
 //! | `POST /sim/world/deliver` | a [`DeliverRequest`]: really POSTs signed deliveries, again where the answer is not 2xx | a [`Report`](crate::Report) |
 //! | `POST /sim/world/sign` | a [`SignRequest`]: a secret and an event | [`SvixHeaders`](crate::SvixHeaders) |
+//! | `POST /sim/world/settle` | a [`SettleRequest`]: people and organizations of whom no event tells | `{"now_ms": …}` |
+//! | `POST /sim/world/pass` | a [`PassRequest`]: time goes by | `{"now_ms": …}` |
+//! | `GET /sim/api` | | the Backend API's [`ApiSettings`](crate::ApiSettings), the secret key among them |
+//! | `PATCH /sim/api` | what is to change of them, for example `{"rate_limit": null}` | all of them |
+//! | `POST /sim/api/rotate` | | `{"secret_key": "sk_test_…"}`; the old one is revoked |
+//! | `POST /sim/api/faults` | a [`FaultPlan`](crate::FaultPlan) for requests to come | nothing, 204 |
+//! | `POST /sim/api/chaos` | a [`Chaos`](crate::Chaos): faults by chance, `{}` at least | nothing, 204 |
+//! | `DELETE /sim/api/faults` | | nothing, 204; all goes well from now on |
+//! | `GET /sim/api/requests` | | every [`ApiRequest`](crate::ApiRequest) so far, an array |
+//! | `POST /sim/api/life` | `{"every": 2, "steps": 3}`: so many steps after every so many requests; `every` 0 stops it | nothing, 204 |
+//! | `GET /sim/api/events` | | the [events](crate::Event) of those steps since the last time, an array |
+//! | `POST /sim/api/crowd` | [`CrowdOptions`](crate::CrowdOptions): a crowd instead of the world | nothing, 204 |
+//! | `DELETE /sim/api/crowd` | | nothing, 204; the world again |
+//!
+//! Clerk's own interface, with Clerk's rules, is at `/v1` (the Backend API) and `/.well-known/jwks.json`.
 //!
 //! Bodies are read as JSON whatever their media type. What cannot be understood is answered 400 and the reason.
 
+mod api;
 mod world;
 
 use std::sync::Arc;
@@ -34,6 +50,7 @@ use crate::keys::{Algorithm, Rotation};
 use crate::server::Instance;
 use crate::tokens::Token;
 
+pub use api::{PassRequest, SettleRequest};
 pub use world::{DeliverRequest, MarkerRequest, SignRequest, StepRequest};
 
 /// A token to mint. Everything may be left out: `{}` is a session token of `user_sim`.
@@ -126,6 +143,7 @@ pub(crate) fn router() -> Router<Arc<Instance>> {
         .route("/sim/fault", post(set_fault))
         .route("/sim/stats", get(stats))
         .route("/sim/jwks", get(jwks))
+        .merge(api::router())
         .merge(world::router())
 }
 

@@ -44,7 +44,7 @@ mod tokens;
 mod world;
 
 pub use api::{ApiFault, ApiRequest, ApiSettings, Chaos, FaultPlan, RateLimit, WorldClock};
-pub use crowd::Crowd;
+pub use crowd::{Crowd, CrowdOptions};
 pub use faults::Fault;
 pub use keys::{Algorithm, Rotation, SigningKeys};
 pub use network::{Delivery, Network};

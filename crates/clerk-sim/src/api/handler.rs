@@ -23,7 +23,9 @@ use crate::world::{Resource, Scope};
 
 /// Everything below `/v1`.
 pub(crate) fn router() -> Router<Arc<Instance>> {
-    Router::new().route("/v1/{*path}", any(handle))
+    Router::new()
+        .route("/v1/", any(handle))
+        .route("/v1/{*path}", any(handle))
 }
 
 async fn handle(

@@ -6,7 +6,8 @@ use fastrand::Rng;
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(Rng);
 
-const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01";
+/// What ids are made of, the first 62 of them different.
+pub(crate) const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01";
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {

@@ -108,10 +108,15 @@ impl Page {
 
     /// Adds an object.
     pub(crate) fn push(&mut self, object: &str) {
+        self.push_with(|text| text.push_str(object));
+    }
+
+    /// Adds an object that is written straight to the page.
+    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut String)) {
         if !self.objects.is_empty() {
             self.objects.push(',');
         }
-        self.objects.push_str(object);
+        write(&mut self.objects);
     }
 }
 

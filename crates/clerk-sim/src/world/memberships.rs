@@ -29,11 +29,22 @@ impl World {
 
     /// Makes a person a member under a new membership id, unless they are one.
     pub(super) fn join(&mut self, person: Place, organization: Place, role: &str) {
-        let mut memberships = self.belongings(person, Resource::OrganizationMemberships);
-        memberships.retain(|membership| self.record(*membership).organization == Some(organization));
-        if self.any_of(&memberships).is_some() {
+        if self.is_member(person, organization) {
             return;
         }
+        let membership = self.new_membership(person, organization, role);
+        self.announce(membership, "organizationMembership.created");
+    }
+
+    /// Whether a person is a member now.
+    pub(super) fn is_member(&self, person: Place, organization: Place) -> bool {
+        let memberships = self.belongings(person, Resource::OrganizationMemberships);
+        let mut memberships = memberships.iter();
+        memberships.any(|membership| self.record(*membership).organization == Some(organization))
+    }
+
+    /// A membership of which nothing is told yet.
+    pub(super) fn new_membership(&mut self, person: Place, organization: Place, role: &str) -> Place {
         let mut pen = self.pen();
         let mut membership = json!({
             "object": "organization_membership",
@@ -47,8 +58,7 @@ impl World {
         let record = Record::new(membership)
             .of_person(person)
             .of_organization(organization);
-        let membership = self.add(Resource::OrganizationMemberships, record);
-        self.announce(membership, "organizationMembership.created");
+        self.add(Resource::OrganizationMemberships, record)
     }
 
     pub(super) fn change_role(&mut self, membership: Place) {

@@ -44,6 +44,7 @@ mod records;
 mod resource;
 mod roles;
 mod sessions;
+mod settle;
 mod show;
 mod step;
 mod strangers;
@@ -57,13 +58,14 @@ pub use resource::Resource;
 pub use show::ApiPage;
 pub use truth::{Fact, Truth};
 
-pub(crate) use dice::Dice;
+pub(crate) use dice::{Dice, LETTERS};
 pub(crate) use listing::{Condition, NoPage, Order, OrderBy, Page, Scope, Wanted};
+pub(crate) use pen::Pen;
+pub(crate) use person::public_user_data;
 
 use serde_json::Value;
 
 use clock::Clock;
-use pen::Pen;
 use records::{Place, Record, Table};
 
 /// A living population.
@@ -221,12 +223,7 @@ impl World {
 
     /// A pen for things that are no person's.
     fn pen(&mut self) -> Pen<'_> {
-        Pen {
-            dice: &mut self.dice,
-            adversity: &self.options.adversity,
-            marker: None,
-            now_ms: self.clock.now_ms(),
-        }
+        Pen::new(&mut self.dice, &self.options.adversity, self.clock.now_ms())
     }
 
     /// Changes an object now. Its `updated_at` moves, unless the adversity says otherwise.

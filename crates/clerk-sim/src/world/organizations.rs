@@ -23,6 +23,13 @@ impl World {
         let Some(creator) = self.any(Resource::Users) else {
             return;
         };
+        let organization = self.new_organization(creator);
+        self.announce(organization, "organization.created");
+        self.join(creator, organization, "org:admin");
+    }
+
+    /// An organization of which nothing is told yet.
+    pub(super) fn new_organization(&mut self, creator: Place) -> Place {
         let created_by = self.record(creator).id.clone();
         let mut pen = self.pen();
         let now_ms = pen.now_ms;
@@ -42,9 +49,7 @@ impl World {
             "created_at": now_ms,
             "updated_at": now_ms,
         });
-        let organization = self.add(Resource::Organizations, Record::new(organization));
-        self.announce(organization, "organization.created");
-        self.join(creator, organization, "org:admin");
+        self.add(Resource::Organizations, Record::new(organization))
     }
 
     pub(super) fn rename_organization(&mut self, organization: Place) {

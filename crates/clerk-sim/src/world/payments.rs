@@ -11,7 +11,7 @@ impl World {
     /// An open attempt comes to its end; if there is none, one is made.
     pub(super) fn pay(&mut self, subscription: Place) {
         match self.any(Resource::PaymentAttempts) {
-            Some(attempt) if self.dice.chance(0.7) => self.settle(attempt),
+            Some(attempt) if self.dice.chance(0.7) => self.conclude(attempt),
             _ => self.attempt_to_pay(subscription),
         }
     }
@@ -54,7 +54,7 @@ impl World {
         self.announce(attempt, "paymentAttempt.created");
     }
 
-    fn settle(&mut self, attempt: Place) {
+    fn conclude(&mut self, attempt: Place) {
         self.change(attempt, |attempt, pen| {
             let now_ms = json!(pen.now_ms);
             if pen.dice.chance(0.7) {

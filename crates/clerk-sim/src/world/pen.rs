@@ -7,11 +7,23 @@ use super::options::Adversity;
 use super::words::{FIRST_NAMES, LAST_NAMES, ORGANIZATION_NAMES, STRANGE_NAMES};
 
 /// Makes values up. With a marker, every personal value contains it.
-pub(super) struct Pen<'a> {
+pub(crate) struct Pen<'a> {
     pub(super) dice: &'a mut Dice,
     pub(super) adversity: &'a Adversity,
     pub(super) marker: Option<&'a str>,
     pub(super) now_ms: i64,
+}
+
+impl<'a> Pen<'a> {
+    /// A pen that marks nothing, at this time.
+    pub(crate) fn new(dice: &'a mut Dice, adversity: &'a Adversity, now_ms: i64) -> Self {
+        Self {
+            dice,
+            adversity,
+            marker: None,
+            now_ms,
+        }
+    }
 }
 
 impl Pen<'_> {

@@ -1,6 +1,6 @@
 //! People sign up, change and go.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::World;
 use super::person::{list, verified};
@@ -31,13 +31,18 @@ impl World {
         // At Clerk the first object already shows a later updated_at.
         self.clock.wait(18);
         user["updated_at"] = json!(self.clock.now_ms());
-        let mut record = Record::new(user);
+        let person = self.new_person(user);
         if self.dice.chance(0.2) {
             let directory_id = self.dice.id("directory_");
-            record.scim = Some(json!({ "directory_id": directory_id, "directory_enabled": true }));
+            self.record_mut(person).scim =
+                Some(json!({ "directory_id": directory_id, "directory_enabled": true }));
         }
-        let person = self.add(Resource::Users, record);
         self.announce(person, "user.created");
+    }
+
+    /// Somebody of whom nothing is told yet.
+    pub(super) fn new_person(&mut self, user: Value) -> Place {
+        self.add(Resource::Users, Record::new(user))
     }
 
     pub(super) fn rename_user(&mut self, person: Place) {
@@ -79,7 +84,7 @@ impl World {
         let addresses = object["email_addresses"]
             .as_array()
             .expect("the field is an array");
-        let unverified = |address: &serde_json::Value| address["verification"]["status"] != "verified";
+        let unverified = |address: &Value| address["verification"]["status"] != "verified";
         let Some(index) = addresses.iter().position(unverified) else {
             return;
         };

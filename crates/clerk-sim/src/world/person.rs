@@ -22,7 +22,7 @@ const OPTIONAL: [&str; 12] = [
 
 impl Pen<'_> {
     /// A new person, with one or two addresses or none, the primary one not necessarily first.
-    pub(super) fn user(&mut self) -> Value {
+    pub(crate) fn user(&mut self) -> Value {
         let image_url = self.image_url();
         let mut user = json!({
             "id": self.dice.id("user_"),
@@ -95,7 +95,7 @@ impl Pen<'_> {
     }
 
     /// Adds an address that is older than the change that shows it, as seen at Clerk, and may make it primary.
-    pub(super) fn add_email_address(&mut self, user: &mut Value) {
+    pub(crate) fn add_email_address(&mut self, user: &mut Value) {
         let created_at = self.now_ms - 21_000;
         let id = json!(self.dice.id("idn_"));
         let verification = match self.dice.below(4) {
@@ -123,7 +123,7 @@ impl Pen<'_> {
         list(user, "email_addresses").push(address);
     }
 
-    pub(super) fn add_phone_number(&mut self, user: &mut Value) {
+    pub(crate) fn add_phone_number(&mut self, user: &mut Value) {
         let id = json!(self.dice.id("idn_"));
         let number = json!({
             "id": id,
@@ -144,7 +144,7 @@ impl Pen<'_> {
         list(user, "phone_numbers").push(number);
     }
 
-    fn add_external_account(&mut self, user: &mut Value) {
+    pub(crate) fn add_external_account(&mut self, user: &mut Value) {
         let account = json!({
             "object": "external_account",
             "id": self.dice.id("eac_"),
@@ -207,7 +207,7 @@ pub(super) fn list<'a>(object: &'a mut Value, field: &str) -> &'a mut Vec<Value>
 }
 
 /// What a membership shows of a person.
-pub(super) fn public_user_data(user: &Value) -> Value {
+pub(crate) fn public_user_data(user: &Value) -> Value {
     let mut data = profile(user);
     data["username"] = user["username"].clone();
     data["banned"] = user["banned"].clone();

@@ -49,17 +49,18 @@ impl Truth {
 impl World {
     /// What is so now.
     pub fn truth(&self) -> Truth {
-        let facts = |resource: Resource| {
-            (0..self.table(resource).records.len())
-                .map(|index| self.fact(Place { resource, index }))
-                .collect()
-        };
         Truth {
             resources: Resource::ALL
                 .into_iter()
-                .map(|resource| (resource, facts(resource)))
+                .map(|resource| (resource, self.facts(resource).collect()))
                 .collect(),
         }
+    }
+
+    /// What is so now of one resource, oldest first, one by one: of a large world, all at once would take gigabytes.
+    pub fn facts(&self, resource: Resource) -> impl Iterator<Item = (String, Fact)> {
+        let places = 0..self.table(resource).records.len();
+        places.map(move |index| self.fact(Place { resource, index }))
     }
 
     fn fact(&self, place: Place) -> (String, Fact) {
