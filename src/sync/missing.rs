@@ -13,7 +13,6 @@ use super::page::{Halt, ask, holding, save};
 use super::plan::{Absence, absence};
 use super::run::Run;
 use super::step::{Phase, Step};
-use super::walk::Walked;
 use crate::clerk_api::{Backend, objects};
 use crate::clock;
 use crate::mirror::lock_budget::{LockBudget, WAIT};
@@ -43,26 +42,25 @@ struct Unseen {
 /// What is to be done about rows that were not listed.
 pub enum Verdict {
     /// Go on with that.
-    Phase(Phase),
+    GoOn(Phase),
     /// Nothing: they are too many. With what to say.
     TooMany(String),
 }
 
 /// Whether so many rows may be taken for gone.
-pub fn judge(run: &Run, resource: Resource, walked: &Walked) -> Result<Verdict, Halt> {
-    let counts = holding(run, |setup, source| {
-        Counts::of(resource, walked.began_at, setup, source)
-    })?;
-    if counts.are_too_many(walked.seen) && !run.confirm_missing {
+pub fn judge(run: &Run, step: &Step) -> Result<Verdict, Halt> {
+    let (resource, seen) = (step.resource, step.position.seen);
+    let began_at = step.position.began_at.unwrap_or(i64::MIN);
+    let counts = holding(run, |setup, source| Counts::of(resource, began_at, setup, source))?;
+    if counts.are_too_many(seen) && !run.confirm_missing {
         return Ok(Verdict::TooMany(format!(
             "{table}: Clerk listed {seen}, and {unseen} of the {known} here were not among them; none of these is taken for gone",
             table = resource.table(),
-            seen = walked.seen,
             unseen = counts.unseen,
             known = counts.known,
         )));
     }
-    Ok(Verdict::Phase(match absence(resource) {
+    Ok(Verdict::GoOn(match absence(resource) {
         Absence::AskById | Absence::AskByOrganization => Phase::Asking,
         // Placeholders count: they are to be found out about as well.
         Absence::ListTwice if counts.candidates > 0 => Phase::ListingAgain,
@@ -72,20 +70,20 @@ pub fn judge(run: &Run, resource: Resource, walked: &Walked) -> Result<Verdict, 
 
 /// How many rows of a table are an instance's.
 struct Counts {
-    /// Those that exist as far as is known here, without placeholders.
+    /// Those that exist as far as is known here, without placeholders and without what belongs to somebody who is gone.
     known: i64,
     /// Those of them that were not seen since.
     unseen: i64,
-    /// The same with placeholders.
+    /// All that were not seen since.
     candidates: i64,
     threshold: f64,
 }
 
 impl Counts {
     fn of(resource: Resource, since: i64, setup: &Setup, source: &Source) -> Self {
+        let counts = format!("t.updated_at > '-infinity' AND {}", has_parents(resource));
         let select = format!(
-            "SELECT count(*) FILTER (WHERE t.updated_at > '-infinity'),
-                    count(*) FILTER (WHERE t.updated_at > '-infinity' AND t.last_seen_at < $3),
+            "SELECT count(*) FILTER (WHERE {counts}), count(*) FILTER (WHERE t.last_seen_at < $3 AND {counts}),
                     count(*) FILTER (WHERE t.last_seen_at < $3)
              FROM clerk.{table} AS t WHERE NOT t.deleted AND {OF_INSTANCE}",
             table = resource.table()
@@ -111,6 +109,20 @@ impl Counts {
         let is_empty_answer = seen == 0 && self.known > 0;
         let is_large_share = self.unseen as f64 > self.known as f64 * self.threshold;
         is_empty_answer || (is_large_share && self.unseen > FEW)
+    }
+}
+
+/// Whether what a row belongs to is there, as far as is known.
+fn has_parents(resource: Resource) -> &'static str {
+    match resource {
+        Resource::OrganizationMemberships => {
+            "t.organization_id NOT IN (SELECT o.id FROM clerk.organizations AS o WHERE o.deleted)
+             AND t.user_id NOT IN (SELECT u.id FROM clerk.users AS u WHERE u.deleted)"
+        }
+        Resource::OrganizationInvitations | Resource::OrganizationDomains => {
+            "t.organization_id NOT IN (SELECT o.id FROM clerk.organizations AS o WHERE o.deleted)"
+        }
+        _ => "true",
     }
 }
 

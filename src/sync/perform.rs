@@ -81,6 +81,7 @@ fn work_off_step(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<()
         (Kind::SyncUser | Kind::SyncOrganization, _, _) => subject::sync(run, step, backend),
         (_, Resource::Subscriptions, _) => billing::subscriptions(run, step, backend),
         (_, _, Phase::Listing) => list(run, step, backend),
+        (_, _, Phase::Judging) => judge(run, step),
         (_, _, Phase::Asking) => ask_for_the_rest(run, step, backend),
         (_, _, Phase::ListingAgain) => list_again(run, step, backend),
         (_, _, Phase::Missing) => take_for_gone(run, step),
@@ -95,19 +96,17 @@ fn list(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
     } else {
         walk(run, step, backend, whole(resource), None)?
     };
-    let phase = if run.full_walk {
-        match missing::judge(run, resource, &walked)? {
-            Verdict::Phase(phase) => Some(phase),
-            Verdict::TooMany(note) => return holding(run, |_, _| step.refuse(&note)),
-        }
-    } else {
-        // Only for placeholders, of which nothing but the id is known.
-        (absence(resource) == Absence::AskById).then_some(Phase::Asking)
+    let phase = match absence(resource) {
+        _ if run.full_walk => Some(Phase::Judging),
+        // For placeholders, of which nothing but the id is known.
+        Absence::AskById => Some(Phase::Asking),
+        _ => None,
     };
     save(run, step, |step, _, _, _| {
         note_read_until(run, resource, walked.began_at);
         step.position.walk = None;
         step.position.began_at = Some(walked.began_at);
+        step.position.seen = walked.seen;
         step.position.phase = phase.unwrap_or_default();
         step.note_listed();
         Tally::default()
@@ -127,6 +126,17 @@ fn walk_news(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<Walked
         _ => whole(resource),
     };
     walk(run, step, backend, listing, down_to)
+}
+
+/// Not before all lists were read, and after the parents' turn: what ends with them does not speak against taking it for gone.
+fn judge(run: &Run, step: &mut Step) -> Result<(), Halt> {
+    match missing::judge(run, step)? {
+        Verdict::TooMany(note) => holding(run, |_, _| step.refuse(&note)),
+        Verdict::GoOn(phase) => save(run, step, |step, _, _, _| {
+            step.position.phase = phase;
+            Tally::default()
+        }),
+    }
 }
 
 fn ask_for_the_rest(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {

@@ -23,6 +23,8 @@ pub struct Position {
     pub began_at: Option<i64>,
     /// The same of the second walk.
     pub again_at: Option<i64>,
+    /// Rows that the first walk saw.
+    pub seen: u64,
     /// The last row that was asked for: its organization, where that matters, and its id.
     pub asked: (String, String),
 }
@@ -34,6 +36,8 @@ pub enum Phase {
     /// Walking the listing.
     #[default]
     Listing,
+    /// Deciding whether what was not listed may be taken for gone.
+    Judging,
     /// Asking for each row that was not listed.
     Asking,
     /// Walking the listing once more, because some rows were not listed.

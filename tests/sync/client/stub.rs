@@ -76,14 +76,18 @@ fn serve(
 /// An answer with that status, further headers and body, dated now.
 pub fn answer(status: u16, headers: &[&str], body: &str) -> Vec<u8> {
     let date = format!("date: {}", http_date());
-    let headers: Vec<_> = std::iter::once(date.as_str()).chain(headers.iter().copied()).collect();
+    let headers: Vec<_> = std::iter::once(date.as_str())
+        .chain(headers.iter().copied())
+        .collect();
     undated(status, &headers, body)
 }
 
 /// As [`answer`], without a date.
 pub fn undated(status: u16, headers: &[&str], body: &str) -> Vec<u8> {
     let length = format!("content-length: {}", body.len());
-    let lines: Vec<_> = std::iter::once(length.as_str()).chain(headers.iter().copied()).collect();
+    let lines: Vec<_> = std::iter::once(length.as_str())
+        .chain(headers.iter().copied())
+        .collect();
     format!("HTTP/1.1 {status} X\r\n{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
 }
 

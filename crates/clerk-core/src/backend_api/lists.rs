@@ -19,6 +19,17 @@ pub(super) struct Order {
     pub(super) asked: bool,
 }
 
+impl Order {
+    /// Whether the first comes before the second, for sure.
+    pub(super) fn is_before(self, one: i64, other: i64) -> bool {
+        if self.newest_first {
+            one > other
+        } else {
+            one < other
+        }
+    }
+}
+
 const OLDEST_FIRST: Order = Order {
     by: "created_at",
     newest_first: false,

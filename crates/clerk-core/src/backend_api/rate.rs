@@ -55,7 +55,11 @@ pub struct Budget {
 impl Budget {
     /// Takes so many requests out of the budget.
     pub fn reserve(&mut self, rate: Rate, wanted: u32, now: Micros) -> Slots {
-        let due = if self.next_at > now + HORIZON { now } else { self.next_at.max(now) };
+        let due = if self.next_at > now + HORIZON {
+            now
+        } else {
+            self.next_at.max(now)
+        };
         self.next_at = due + rate.interval * i64::from(wanted);
         Slots {
             next_at: due - rate.interval * (rate.burst - 1),
@@ -73,7 +77,11 @@ impl Budget {
     /// Until when nobody may ask; `now` or earlier if they may. A time farther away than anything we write is none.
     pub fn blocked(&self, now: Micros) -> Micros {
         let longest = super::retry::LONGEST_BLOCK.as_micros() as Micros;
-        if self.blocked_until > now + longest { now } else { self.blocked_until }
+        if self.blocked_until > now + longest {
+            now
+        } else {
+            self.blocked_until
+        }
     }
 }
 
@@ -111,7 +119,10 @@ mod unit {
         let mut slots = vec![Slots::default(); workers];
         let mut clock = vec![1_000_000_000; workers];
         let mut sent = Vec::new();
-        while let Some(worker) = (0..workers).filter(|w| clock[*w] < 1_000_000_000 + until).min_by_key(|w| clock[*w]) {
+        while let Some(worker) = (0..workers)
+            .filter(|w| clock[*w] < 1_000_000_000 + until)
+            .min_by_key(|w| clock[*w])
+        {
             let now = clock[worker];
             let at = slots[worker].take(now).unwrap_or_else(|| {
                 slots[worker] = budget.reserve(rate, rate.at_a_time, now);
@@ -127,7 +138,12 @@ mod unit {
 
     fn most_in_a_window(sent: &[Micros]) -> usize {
         (0..sent.len())
-            .map(|first| sent[first..].iter().take_while(|at| **at < sent[first] + WINDOW).count())
+            .map(|first| {
+                sent[first..]
+                    .iter()
+                    .take_while(|at| **at < sent[first] + WINDOW)
+                    .count()
+            })
             .max()
             .unwrap_or(0)
     }
@@ -140,7 +156,11 @@ mod unit {
                 let most = most_in_a_window(&sent);
                 assert!(most <= limit, "{environment:?}, {workers} workers: {most}");
                 // And the allowance is used: seven tenths of it over a minute.
-                assert!(sent.len() >= 6 * limit * 7 / 10 - limit / 10, "{environment:?}, {workers} workers: {}", sent.len());
+                assert!(
+                    sent.len() >= 6 * limit * 7 / 10 - limit / 10,
+                    "{environment:?}, {workers} workers: {}",
+                    sent.len()
+                );
             }
         }
     }
@@ -163,7 +183,12 @@ mod unit {
             blocked_until: now + 3_600_000_000_000,
         };
         assert!(budget.blocked(now) <= now);
-        assert_eq!(budget.reserve(Rate::of(Environment::Production), 1, now).take(now), Some(now));
+        assert_eq!(
+            budget
+                .reserve(Rate::of(Environment::Production), 1, now)
+                .take(now),
+            Some(now)
+        );
         assert!(budget.next_at < now + HORIZON);
     }
 
