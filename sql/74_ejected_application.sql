@@ -140,6 +140,13 @@ AS $body$
         SELECT d.object, d.owner, d.problem FROM clerk.eject_dependents() AS d
         UNION ALL
         SELECT b.object, b.owner, b.problem FROM clerk.eject_bodies(target) AS b
+        UNION ALL
+        SELECT pg_describe_object('pg_publication'::regclass, pub.oid, 0), pub.pubowner, NULL
+        FROM clerk.eject_moved() AS m JOIN pg_publication_rel AS r ON r.prrelid = m.id JOIN pg_publication AS pub ON pub.oid = r.prpubid
+        WHERE m.kind = 'table'
+        UNION ALL
+        SELECT pg_describe_object('pg_publication'::regclass, pub.oid, 0), pub.pubowner, 'it publishes schema clerk as a whole'
+        FROM pg_publication_namespace AS n JOIN pg_publication AS pub ON pub.oid = n.pnpubid WHERE n.pnnspid = 'clerk'::regnamespace
     )
     SELECT 'identity source', 'it is token: claims that roles set themselves would count afterwards',
         'If only PostgREST and the like set request.jwt.claims, run clerk.set_identity_source(''claims'') first.'
@@ -149,8 +156,12 @@ AS $body$
     FROM found AS f WHERE f.problem IS NOT NULL
     UNION ALL
     SELECT DISTINCT f.object, format('it belongs to %s, whose rights you do not have', f.owner::regrole),
-        format('Let a superuser run GRANT %s TO %s first, and REVOKE it afterwards.', f.owner::regrole, current_user::regrole)
-    FROM found AS f WHERE f.problem IS NULL AND NOT pg_has_role(f.owner, 'USAGE')
+        CASE
+            WHEN o.rolsuper THEN 'Let a superuser give it another owner first, or call clerk.eject().'
+            ELSE format('Let a superuser run GRANT %s TO %s first, and REVOKE it afterwards.', f.owner::regrole, current_user::regrole)
+        END
+    FROM found AS f JOIN pg_roles AS o ON o.oid = f.owner
+    WHERE f.problem IS NULL AND NOT pg_has_role(f.owner, 'USAGE')
     UNION ALL
     SELECT u.object, 'it names schema clerk', format('Take it out, and name %I there once that exists.', target)
     FROM clerk.uninstall_settings() AS u WHERE u.object LIKE 'search_path of %'

@@ -161,6 +161,26 @@ fn a_search_path_of_a_role_is_told_of() {
 }
 
 #[test]
+fn publications_of_others_and_of_the_whole_schema_are_told_of() {
+    let scene = Scene::bare();
+    scene.db.superuser().run(
+        "CREATE PUBLICATION whole FOR TABLES IN SCHEMA clerk; CREATE PUBLICATION theirs FOR TABLE clerk.users, clerk.roles",
+    );
+    let refused: Vec<String> =
+        scene.owner().value("SELECT array_agg(object || ' ' || statement ORDER BY object) FROM clerk.eject() WHERE step = 'refused'");
+    assert_eq!(refused.len(), 2, "{refused:#?}");
+    assert!(
+        refused[0].starts_with("publication theirs -- it belongs to postgres")
+            && refused[0].contains("another owner"),
+        "{refused:#?}"
+    );
+    assert!(
+        refused[1].starts_with("publication whole -- it publishes schema clerk as a whole"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
 fn the_schema_must_be_new() {
     let db = TestDb::shared();
     let mut owner = db.superuser();
