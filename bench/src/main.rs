@@ -6,6 +6,7 @@
 //!
 //! Everything that is compared runs in turn, round after round, so that a busy machine is unfair to nobody.
 
+mod backfill;
 mod first_call;
 mod mirror;
 mod node;
@@ -28,7 +29,7 @@ const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bench.md");
 /// A section of the page.
 type Section = fn(&Server, &Simulator, &mut Page);
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("rls", rls::measure),
     ("verification", verification::measure),
     ("first-call", first_call::measure),
@@ -37,6 +38,7 @@ const SECTIONS: [(&str, Section); 6] = [
     }),
     ("bulk", |server, _, page| mirror::rows::measure(server, page)),
     ("ledger", |server, _, page| mirror::ledger::measure(server, page)),
+    ("backfill", |server, _, page| backfill::measure(server, page)),
 ];
 
 fn main() {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use postgres::Client;
+
 /// Of all threads of a process that still run.
 pub fn used(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs, on Linux");
@@ -31,4 +33,12 @@ pub fn used_in_all(pid: u32) -> Duration {
 /// Of several processes.
 pub fn used_by(pids: &[u32]) -> Duration {
     pids.iter().map(|pid| used(*pid)).sum()
+}
+
+/// The process at the other end of a connection.
+pub fn backend(client: &mut Client) -> u32 {
+    let row = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .expect("it is connected");
+    row.get::<_, i32>(0).unsigned_abs()
 }

@@ -1,10 +1,10 @@
 //! The mirror: webhooks in, rows out.
 
-mod cpu;
+pub mod cpu;
 mod edge;
-mod floor;
+pub mod floor;
 pub mod ledger;
-mod raw;
+pub mod raw;
 pub mod receiving;
 pub mod rows;
 mod site;

@@ -57,7 +57,7 @@ impl Receiver {
             statement: client
                 .prepare("SELECT clerk.receive_webhook($1, $2)")
                 .expect("the extension is there"),
-            pid: backend(&mut client),
+            pid: cpu::backend(&mut client),
             client,
         }
     }
@@ -83,13 +83,6 @@ impl Receiver {
         let wall = time(|| batch.iter().for_each(|delivery| self.receive(delivery)));
         cost(batch, wall, cpu::used(self.pid) - before)
     }
-}
-
-fn backend(client: &mut Client) -> u32 {
-    let row = client
-        .query_one("SELECT pg_backend_pid()", &[])
-        .expect("it is connected");
-    row.get::<_, i32>(0).unsigned_abs()
 }
 
 /// Deals the work out to the sessions, each of which does its part in a thread of its own; how long until all are done.
@@ -124,7 +117,7 @@ impl<'s> Field<'s> {
             receivers: (0..most).map(|_| Receiver::new(site.connect())).collect(),
             floor_pids: floors
                 .iter_mut()
-                .map(|floor| backend(&mut floor.client))
+                .map(|floor| cpu::backend(&mut floor.client))
                 .collect(),
             floors,
             reader: floor::Session::new(site.connect()),

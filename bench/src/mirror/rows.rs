@@ -17,7 +17,7 @@ const ROUNDS: usize = 21;
 const BATCH: usize = 500;
 
 /// Rows of one table as `COPY` writes and reads them.
-struct Copied {
+pub struct Copied {
     table: &'static str,
     columns: String,
     rows: Vec<u8>,
@@ -25,7 +25,7 @@ struct Copied {
 
 impl Copied {
     /// The rows whose `key` is one of `values`.
-    fn out(client: &mut Client, table: &'static str, key: &str, values: &[String]) -> Self {
+    pub fn out(client: &mut Client, table: &'static str, key: &str, values: &[String]) -> Self {
         let columns = floor::columns(client, table).join(", ");
         let list = values.join("', '");
         let query = format!("COPY (SELECT {columns} FROM clerk.{table} WHERE {key} IN ('{list}')) TO STDOUT");
@@ -38,7 +38,7 @@ impl Copied {
         Self { table, columns, rows }
     }
 
-    fn write_floor(&self, client: &mut Client) {
+    pub fn write_floor(&self, client: &mut Client) {
         let query = format!("COPY floor.{} ({}) FROM STDIN", self.table, self.columns);
         let mut writer = client.copy_in(&query).expect("the columns are the same");
         writer.write_all(&self.rows).expect("the server takes them");
