@@ -6,8 +6,6 @@
 CREATE FUNCTION clerk.eject_as_owner(statement text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- A row that a policy hides must not be lost silently.
-    SET row_security = off
 AS $body$
 BEGIN
     EXECUTE statement;
@@ -65,6 +63,8 @@ CREATE FUNCTION clerk.eject(schema text DEFAULT 'clerk_data', dry_run boolean DE
     SET search_path = pg_catalog, pg_temp
     -- Bodies change in nothing but a schema's name, and not all of them are meant for this search path.
     SET check_function_bodies = off
+    -- A row that a policy hides from its table's owner must not be lost silently.
+    SET row_security = off
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);
