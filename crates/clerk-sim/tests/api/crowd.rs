@@ -163,6 +163,28 @@ fn some_change_while_it_drifts() {
 }
 
 #[test]
+fn whoever_changes_twice_is_listed_once() {
+    let scene = Scene::new();
+    scene.clerk.set_crowd(Some(Crowd::new(CrowdOptions {
+        users: 12,
+        drift: 6,
+        ..CrowdOptions::default()
+    })));
+    for order in ["-updated_at", "updated_at", "created_at"].repeat(4) {
+        let ids: BTreeSet<String> = scene
+            .ids(&format!("/users?limit=500&order_by={order}"))
+            .into_iter()
+            .collect();
+        assert_eq!(ids.len(), 12, "{order}");
+        assert_eq!(
+            scene.ids(&format!("/users?limit=500&order_by={order}")).len(),
+            12,
+            "{order}"
+        );
+    }
+}
+
+#[test]
 fn the_world_comes_back() {
     let scene = Scene::after(50);
     let world = scene.ids("/users");
