@@ -1,8 +1,8 @@
 //! What the tables must show if the simulator's truth is the truth, worked out without the extension's code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use clerk_sim::{Fact, Resource, Truth};
+use clerk_sim::{Fact, Resource, Truth, World};
 use postgres::types::Json;
 use postgres::{GenericClient, Statement};
 use serde_json::{Value, json};
@@ -53,27 +53,45 @@ fn contents(client: &mut impl GenericClient, query: &Statement) -> Tables {
         .collect()
 }
 
-/// As [`assert_truth`], for tables that are too large to be one value, for some resources only, and without what comes with
+/// As [`assert_truth`], for some resources of a world that may be too large to be looked at whole, and without what comes with
 /// webhooks only: they may have been lost.
 ///
 /// # Panics
 /// If the tables do not show the truth; says where.
-pub fn assert_truth_of(client: &mut impl GenericClient, truth: &Truth, resources: &[Resource], what: &str) {
-    for resource in resources {
+pub fn assert_truth_of(client: &mut impl GenericClient, world: &World, resources: &[Resource], what: &str) {
+    /// Rows that are looked at together.
+    const BATCH: usize = 1_000;
+    for &resource in resources {
         let name = resource.as_str();
-        let mut read = |prefix: &str| -> Tables {
-            let query = format!("SELECT to_jsonb(t) FROM clerk.{prefix}{name} AS t");
-            let rows = client.query(&query, &[]).expect("the owner may read everything");
-            let content = rows.iter().map(|row| row.get::<_, Json<Value>>(0).0);
-            Tables::from([(name.to_owned(), content.collect())])
-        };
-        compare(
-            &read(""),
-            &read("existing_"),
-            truth,
-            &[*resource],
-            Told::ByAnything,
-            what,
+        let read = format!(
+            "SELECT to_jsonb(t), EXISTS (SELECT FROM clerk.existing_{name} AS e WHERE e.id = t.id)
+             FROM clerk.{name} AS t WHERE t.id = ANY ($1)"
+        );
+        let read = client.prepare(&read).expect("the table is there");
+        let mut known = BTreeSet::new();
+        let mut facts = world.facts(resource).peekable();
+        while facts.peek().is_some() {
+            let batch: Vec<(String, Fact)> = facts.by_ref().take(BATCH).collect();
+            let ids: Vec<&str> = batch.iter().map(|(id, _)| id.as_str()).collect();
+            let found = client
+                .query(&read, &[&ids])
+                .expect("the owner may read everything");
+            let rows: Vec<Value> = found.iter().map(|row| row.get::<_, Json<Value>>(0).0).collect();
+            let living = found.iter().zip(&rows).filter(|(row, _)| row.get(1));
+            let living = living.map(|(_, row)| id_of(row)).collect();
+            let rows = by_id(&rows);
+            for (id, fact) in &batch {
+                assert_fact(resource, (id, fact), &rows, &living, Told::ByAnything, what);
+            }
+            known.extend(batch.into_iter().map(|(id, _)| id));
+        }
+        let living = format!("SELECT id FROM clerk.existing_{name}");
+        let living = client.query(&living, &[]).expect("the owner may read everything");
+        let living: Vec<String> = living.iter().map(|row| row.get(0)).collect();
+        let strangers: Vec<_> = living.iter().filter(|id| !known.contains(*id)).collect();
+        assert!(
+            strangers.is_empty(),
+            "{what}: {resource} that never were: {strangers:?}"
         );
     }
 }
@@ -92,8 +110,6 @@ impl Queries {
             &contents(client, &self.tables),
             &contents(client, &self.existing),
             truth,
-            &Resource::ALL,
-            Told::ByWebhooks,
             what,
         );
     }
@@ -106,35 +122,15 @@ enum Told {
     ByAnything,
 }
 
-fn compare(
-    tables: &Tables,
-    existing: &Tables,
-    truth: &Truth,
-    resources: &[Resource],
-    told: Told,
-    what: &str,
-) {
-    for &resource in resources {
+fn compare(tables: &Tables, existing: &Tables, truth: &Truth, what: &str) {
+    for resource in Resource::ALL {
         let rows = by_id(&tables[resource.as_str()]);
-        let living = by_id(&existing[resource.as_str()]);
-        for (id, fact) in truth.of(resource) {
-            let place = format!("{what}: {resource} {id}");
-            let Some(row) = rows.get(id.as_str()) else {
-                // What is gone has a row only if something told that it was there.
-                assert!(told == Told::ByAnything && !fact.exists, "{place} has no row");
-                continue;
-            };
-            assert_eq!(
-                living.contains_key(id.as_str()),
-                fact.exists,
-                "{place} exists, {row:#}"
-            );
-            if fact.exists && !fact.ambiguous {
-                assert_row(&place, resource, row, fact, told);
-            }
+        let living: BTreeSet<&str> = existing[resource.as_str()].iter().map(id_of).collect();
+        for fact in truth.of(resource) {
+            assert_fact(resource, fact, &rows, &living, Told::ByWebhooks, what);
         }
         let strangers: Vec<_> = living
-            .keys()
+            .iter()
             .filter(|id| truth.fact(resource, id).is_none())
             .collect();
         assert!(
@@ -144,10 +140,36 @@ fn compare(
     }
 }
 
+fn assert_fact(
+    resource: Resource,
+    (id, fact): (&String, &Fact),
+    rows: &BTreeMap<&str, &Value>,
+    living: &BTreeSet<&str>,
+    told: Told,
+    what: &str,
+) {
+    let place = format!("{what}: {resource} {id}");
+    let Some(row) = rows.get(id.as_str()) else {
+        // What is gone has a row only if something told that it was there.
+        assert!(told == Told::ByAnything && !fact.exists, "{place} has no row");
+        return;
+    };
+    assert_eq!(
+        living.contains(id.as_str()),
+        fact.exists,
+        "{place} exists, {row:#}"
+    );
+    if fact.exists && !fact.ambiguous {
+        assert_row(&place, resource, row, fact, told);
+    }
+}
+
+fn id_of(row: &Value) -> &str {
+    row["id"].as_str().expect("every row has an id")
+}
+
 fn by_id(rows: &[Value]) -> BTreeMap<&str, &Value> {
-    rows.iter()
-        .map(|row| (row["id"].as_str().expect("every row has an id"), row))
-        .collect()
+    rows.iter().map(|row| (id_of(row), row)).collect()
 }
 
 fn assert_row(place: &str, resource: Resource, row: &Value, fact: &Fact, told: Told) {

@@ -231,6 +231,8 @@ fn who_pays_for_what() {
             )
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         let found: (Option<&str>, Option<&str>, Option<&str>) = (row.get(0), row.get(1), row.get(2));
+        let user_id = Some(payer_id.as_str()).filter(|id| id.starts_with("user_"));
+        let organization_id = Some(payer_id.as_str()).filter(|id| id.starts_with("org_"));
         assert_eq!(
             found,
             (fact.object["status"].as_str(), user_id, organization_id),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use clerk_sim::{Activity, Adversity, Chaos, Event, World, WorldOptions};
+use clerk_sim::{Activity, Adversity, ApiFault, Chaos, Event, FaultPlan, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 use postgres::types::Json;
 use postgres::{Client, NoTls};
@@ -16,6 +16,12 @@ use serde_json::{Value, json};
 use crate::scene::{Scene, told, wait, wait_until, world};
 
 const DEFAULT_SHARE: f64 = 0.05;
+/// The server is killed while a request to each of these hangs, after so many others.
+const STALLS: [(&str, u64); 3] = [
+    ("/users", 2),
+    ("/organizations", 0),
+    ("/organization_memberships", 2),
+];
 /// Of so many webhooks one is lost.
 const LOST: usize = 10;
 
@@ -34,7 +40,7 @@ fn a_large_instance_ends_up_right() {
     let cluster = Cluster::start(&[("shared_buffers", "256MB"), ("max_wal_size", "4GB")]);
     let options = WorldOptions {
         users: users..=users + users / 10,
-        organizations,
+        organizations: organizations + organizations / 50,
         activities: vec![
             Activity::People,
             Activity::Organizations,
@@ -45,29 +51,40 @@ fn a_large_instance_ends_up_right() {
         adversity: Adversity::hostile(),
         ..world(100)
     };
+    // What is settled takes time.
+    let start_ms = options.start_ms - (users + organizations + memberships) as i64;
+    let options = WorldOptions { start_ms, ..options };
     let (scene, _) = Scene::on(&cluster, options.clone(), 0);
     let mut grown = World::new(options);
-    grow(&mut grown, memberships);
+    grown.settle(users, organizations, memberships);
     scene.clerk.set_world(grown);
     scene.clerk.set_chaos(Chaos {
         seed: 100,
         probability: 0.05,
         ..Chaos::default()
     });
+    for (path, others) in STALLS {
+        scene
+            .clerk
+            .plan_fault(FaultPlan::once(ApiFault::Stall).on(path).after(others));
+    }
     scene.clerk.keep_living(1, scaled(400.0).div_ceil(20));
 
     let mut owner = scene.owner();
     let id: i64 = owner.value("SELECT clerk.start_backfill()");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _over = SetOnDrop(&is_over);
         scope.spawn(|| tell(&scene, &is_over));
-        for part in 1..=3 {
-            let enough = (users + memberships) as i64 * part / 4;
-            wait_until("the run gets on", || {
-                let row = told(&mut owner, id);
-                assert_ne!(row["state"], "failed", "{row:#}");
-                (row["state"] == "done" || crate::scene::sum(&row, "done") >= enough).then_some(())
+        for kill in 1..=STALLS.len() {
+            wait_until("a request hangs", || {
+                let requests = scene.clerk.api_requests();
+                let hanging = requests
+                    .iter()
+                    .filter(|request| request.fault == Some(ApiFault::Stall));
+                (hanging.count() >= kill).then_some(())
             });
+            assert_eq!(crate::scene::state(&mut owner, id), "running");
             cluster.kill_hard();
             cluster.restart();
             owner = scene.owner();
@@ -80,7 +97,6 @@ fn a_large_instance_ends_up_right() {
             told(&mut owner, id)
         );
         scene.clerk.keep_living(0, 0);
-        is_over.store(true, Ordering::Relaxed);
     });
     scene.later();
     let full: i64 = owner.value("SELECT clerk.start_reconcile(full => true)");
@@ -107,17 +123,12 @@ fn a_large_instance_ends_up_right() {
     }
 }
 
-/// Lets the world live until it has so many memberships.
-fn grow(world: &mut World, memberships: usize) {
-    let mut count = 0_i64;
-    while count < memberships as i64 {
-        for event in world.run(1_000) {
-            match event.event_type.as_str() {
-                "organizationMembership.created" => count += 1,
-                "organizationMembership.deleted" => count -= 1,
-                _ => {}
-            }
-        }
+/// Also when the test fails: whoever waits for it must not wait for ever.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -160,6 +171,8 @@ fn tell(scene: &Scene, is_over: &AtomicBool) {
         {
             waiting.drain(..some);
             client = Some(open);
+        } else if is_last {
+            panic!("webhooks cannot be delivered any more");
         }
     }
 }

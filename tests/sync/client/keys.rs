@@ -122,6 +122,23 @@ fn a_key_is_no_signing_secret() {
         "SELECT clerk.receive_webhook('{}', '{\"svix-id\": \"a\", \"svix-timestamp\": \"1\", \"svix-signature\": \"v1,aaaa\"}') ->> 'reason'",
     );
     assert_eq!(reason, "webhook-secret-missing");
+    // Nor does one become one when the vault's secret does.
+    owner.run(
+        "CREATE SCHEMA vault;
+         CREATE VIEW vault.decrypted_secrets AS SELECT 'key' AS name, 'sk_test_b' AS decrypted_secret;
+         SELECT clerk.set_secret_key('vault:key')",
+    );
+    let signing = clerk_sim::new_signing_secret();
+    owner.run(&format!(
+        "CREATE OR REPLACE VIEW vault.decrypted_secrets AS SELECT 'key' AS name, '{signing}' AS decrypted_secret"
+    ));
+    let now: i64 = owner.value("SELECT extract(epoch FROM now())::bigint");
+    let headers = clerk_sim::sign(&signing, "msg_a", now, "{}").to_json();
+    let reason: String = owner.value_of(
+        "SELECT clerk.receive_webhook('{}', $1::text::jsonb) ->> 'reason'",
+        &[&headers],
+    );
+    assert_eq!(reason, "webhook-secret-missing");
     let fingerprint = listed(&mut owner, "fingerprint");
     let failure = owner.failure_of("SELECT clerk.drop_webhook_signing_secret($1)", &[&fingerprint]);
     assert_eq!(failure.sqlstate, "42704", "{failure:?}");
