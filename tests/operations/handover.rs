@@ -2,6 +2,7 @@
 //!
 //! There is no PostgREST here. `postgrest` is a model of how it reads its configuration, with its own statement.
 
+mod api;
 mod connecting;
 mod lines;
 mod postgrest;

@@ -96,7 +96,10 @@ fn keys_come_by_pg_net() {
 
     owner.run("SELECT clerk_relay.fetch_keys()");
     let url = format!("{}/.well-known/jwks.json", clerk.issuer());
-    assert_eq!(work(&mut owner, 200, &clerk.jwks().to_string()), std::slice::from_ref(&url));
+    assert_eq!(
+        work(&mut owner, 200, &clerk.jwks().to_string()),
+        std::slice::from_ref(&url)
+    );
     assert_eq!(user(&mut stranger, &clerk), Err("jwk-kid-mismatch".to_owned()));
     owner.run("SELECT clerk_relay.fetch_keys()");
     assert_eq!(user(&mut stranger, &clerk), Ok("user_ada".to_owned()));
