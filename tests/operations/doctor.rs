@@ -2,6 +2,8 @@
 
 mod breakages;
 mod conditions;
+mod monitoring;
+mod online;
 mod page;
 mod project;
 mod table;
