@@ -15,7 +15,9 @@ CREATE TABLE clerk.webhook_events (
     last_error text,
     next_attempt_at timestamptz,
     payload text,
-    erased_at timestamptz
+    erased_at timestamptz,
+    address_hash bigint,
+    subject_created_at timestamptz
 );
 CREATE INDEX webhook_events_due ON clerk.webhook_events (next_attempt_at) WHERE state OPERATOR(pg_catalog.=) 'failed';
 CREATE INDEX webhook_events_user ON clerk.webhook_events (user_id) WHERE user_id IS NOT NULL AND erased_at IS NULL;
@@ -41,6 +43,8 @@ COMMENT ON COLUMN clerk.webhook_events.last_error IS 'Why the last attempt faile
 COMMENT ON COLUMN clerk.webhook_events.next_attempt_at IS 'When a failed event is due again.';
 COMMENT ON COLUMN clerk.webhook_events.payload IS 'The event without secrets, codes and excluded fields. NULL once it is older than configure_mirror(payload_retention).';
 COMMENT ON COLUMN clerk.webhook_events.erased_at IS 'When a deleted person''s data was taken out of the payload.';
+COMMENT ON COLUMN clerk.webhook_events.address_hash IS 'Hash of an e-mail address in the payload that may be anybody''s, as an invitation''s; erasing whose it is reaches it.';
+COMMENT ON COLUMN clerk.webhook_events.subject_created_at IS 'When what holds that address was made, by Clerk.';
 
 CREATE TABLE clerk.webhook_rejections (
     reason text NOT NULL,
@@ -143,3 +147,22 @@ CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.event_han
     FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed();
 ALTER TABLE clerk.secrets ENABLE ALWAYS TRIGGER trust_changed;
 ALTER TABLE clerk.event_handlers ENABLE ALWAYS TRIGGER trust_changed;
+
+-- Most rows are long enough to be compressed, and pglz takes longer than all their indexes together. A server may be built
+-- without lz4.
+DO LANGUAGE plpgsql $compression$
+DECLARE
+    one_column record;
+BEGIN
+    FOR one_column IN
+        SELECT a.attrelid::pg_catalog.regclass AS home, a.attname AS name FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
+          AND a.attname OPERATOR(pg_catalog.=) ANY (ARRAY['data', 'payload', 'public_metadata', 'private_metadata'])
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', one_column.home, one_column.name);
+    END LOOP;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END
+$compression$;

@@ -59,14 +59,15 @@ COMMENT ON FUNCTION clerk.revoke_reader(regrole) IS
     'Takes back what clerk.grant_reader() gave. Does nothing for NULL. Callable by the owner.';
 
 -- Every object that expose_api() can make, as templates for format() with the schema as %1$I. None of them can do more than its caller:
--- they run with the caller's rights, so each role is also granted what lies behind.
+-- they run with the caller's rights, so each role is also granted what lies behind. A function is told from others of its name by
+-- its arguments: whoever may create in an exposed schema may have made some.
 CREATE FUNCTION clerk.api_objects()
-    RETURNS TABLE (name text, kind text, definition text, purpose text, grantees text[], behind text)
+    RETURNS TABLE (name text, kind text, arguments text, definition text, purpose text, grantees text[], behind text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
 VALUES (
-    'clerk_webhook', 'FUNCTION',
+    'clerk_webhook', 'FUNCTION', 'json',
     -- One argument without a name: so PostgREST hands over the body as it came, byte by byte. The status is set and not raised, because
     -- an error would undo what was stored.
     $definition$
@@ -93,7 +94,7 @@ VALUES (
     'Receives Clerk''s webhooks: the endpoint to enter in Clerk''s dashboard.',
     ARRAY['anon', 'service_role'], 'clerk.receive_webhook'
 ), (
-    'clerk_ensure_current_user', 'FUNCTION',
+    'clerk_ensure_current_user', 'FUNCTION', '',
     $definition$
         FUNCTION %1$I.clerk_ensure_current_user() RETURNS jsonb
             LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
@@ -103,7 +104,7 @@ VALUES (
     'Sees to it that the signed-in user has a row, without waiting for the webhook.',
     ARRAY['authenticated'], 'clerk.ensure_current_user'
 ), (
-    'clerk_whoami', 'FUNCTION',
+    'clerk_whoami', 'FUNCTION', '',
     $definition$
         FUNCTION %1$I.clerk_whoami() RETURNS json
             LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
@@ -113,17 +114,17 @@ VALUES (
     'Who the database thinks is asking, and what may be wrong with that.',
     ARRAY['authenticated'], 'clerk.whoami'
 ), (
-    'clerk_me', 'VIEW',
+    'clerk_me', 'VIEW', NULL,
     'VIEW %1$I.clerk_me WITH (security_invoker = on) AS SELECT * FROM clerk.me',
     'The signed-in user''s own data.',
     ARRAY['authenticated'], 'clerk.me'
 ), (
-    'clerk_profiles', 'VIEW',
+    'clerk_profiles', 'VIEW', NULL,
     'VIEW %1$I.clerk_profiles WITH (security_invoker = on) AS SELECT * FROM clerk.profiles',
     'Name and image of the signed-in user and of everybody in the same organizations.',
     ARRAY['authenticated'], 'clerk.profiles'
 ), (
-    'clerk_my_organizations', 'VIEW',
+    'clerk_my_organizations', 'VIEW', NULL,
     'VIEW %1$I.clerk_my_organizations WITH (security_invoker = on) AS SELECT * FROM clerk.my_organizations',
     'The organizations of the signed-in user, with the role there.',
     ARRAY['authenticated'], 'clerk.my_organizations'
@@ -133,17 +134,19 @@ COMMENT ON FUNCTION clerk.api_objects() IS
     'What clerk.expose_api() can make. Callable by the owner.';
 
 -- Ours is what says so and belongs to somebody who could have called expose_api(): a stranger's object must not pass for ours.
-CREATE FUNCTION clerk.exposed_api() RETURNS TABLE (schema text, name text, kind text)
+CREATE FUNCTION clerk.exposed_api() RETURNS TABLE (schema text, name text, kind text, arguments text)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT n.nspname, known.name, known.kind
+    SELECT n.nspname, known.name, known.kind, known.arguments
     FROM clerk.api_objects() AS known
     JOIN (
-        SELECT 'FUNCTION', 'pg_proc'::regclass, p.oid, p.proname, p.pronamespace, p.proowner FROM pg_proc AS p
+        SELECT 'FUNCTION', oidvectortypes(p.proargtypes), 'pg_proc'::regclass, p.oid, p.proname, p.pronamespace, p.proowner
+        FROM pg_proc AS p
         UNION ALL
-        SELECT 'VIEW', 'pg_class'::regclass, c.oid, c.relname, c.relnamespace, c.relowner FROM pg_class AS c WHERE c.relkind = 'v'
-    ) AS found (kind, catalog, id, name, schema_id, owner_id) ON found.kind = known.kind AND found.name = known.name
+        SELECT 'VIEW', NULL, 'pg_class'::regclass, c.oid, c.relname, c.relnamespace, c.relowner FROM pg_class AS c WHERE c.relkind = 'v'
+    ) AS found (kind, arguments, catalog, id, name, schema_id, owner_id)
+        ON found.kind = known.kind AND found.name = known.name AND found.arguments IS NOT DISTINCT FROM known.arguments
     JOIN pg_description AS comment ON comment.classoid = found.catalog AND comment.objoid = found.id AND comment.objsubid = 0
     JOIN pg_namespace AS n ON n.oid = found.schema_id
     JOIN pg_roles AS owner ON owner.oid = found.owner_id
@@ -186,22 +189,32 @@ $body$;
 COMMENT ON FUNCTION clerk.check_api(text, text[]) IS
     'Raises if clerk.expose_api() cannot use a schema (22023, 3F000) or has no such object (22023). Callable by the owner.';
 
+-- How a statement names an object.
+CREATE FUNCTION clerk.api_identity(schema text, object text, arguments text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $body$ SELECT format('%I.%I', schema, object) || COALESCE('(' || arguments || ')', '') $body$;
+COMMENT ON FUNCTION clerk.api_identity(text, text, text) IS
+    'The name of an object with its schema and, if it is a function, its arguments. Callable by the owner.';
+
 CREATE FUNCTION clerk.make_api_object(schema text, object text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
     home CONSTANT regnamespace := quote_ident(schema);
-    identity CONSTANT text := format('%I.%I', schema, object);
     wanted record;
+    identity text;
+    made oid;
+    other regprocedure;
     grantee text;
     role regrole;
 BEGIN
     SELECT * INTO STRICT wanted FROM clerk.api_objects() AS o WHERE o.name = object;
+    identity := clerk.api_identity(schema, object, wanted.arguments);
 
     IF NOT EXISTS (SELECT FROM clerk.exposed_api() AS e WHERE e.schema = make_api_object.schema AND e.name = object)
-        AND (EXISTS (SELECT FROM pg_proc AS p WHERE wanted.kind = 'FUNCTION' AND p.pronamespace = home AND p.proname = object)
-            OR EXISTS (SELECT FROM pg_class AS c WHERE wanted.kind = 'VIEW' AND c.relnamespace = home AND c.relname = object))
+        AND (CASE wanted.kind WHEN 'FUNCTION' THEN to_regprocedure(identity)::oid ELSE to_regclass(identity)::oid END) IS NOT NULL
     THEN
         RAISE EXCEPTION USING
             ERRCODE = CASE wanted.kind WHEN 'FUNCTION' THEN 'duplicate_function' ELSE 'duplicate_object' END,
@@ -211,26 +224,42 @@ BEGIN
     EXECUTE format('CREATE OR REPLACE ' || wanted.definition, schema);
     EXECUTE format('COMMENT ON %s %s IS %L', wanted.kind, identity,
         wanted.purpose || E'\nMade by clerk.expose_api(); clerk.hide_api() removes it.');
+    -- A superuser would also have replaced what somebody made meanwhile, and left it to them.
+    IF NOT EXISTS (SELECT FROM clerk.exposed_api() AS e WHERE e.schema = make_api_object.schema AND e.name = object) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s belongs to somebody who made it just now', identity),
+            HINT = 'Drop it, and see who may create objects in the schema.';
+    END IF;
+    made := CASE wanted.kind WHEN 'FUNCTION' THEN to_regprocedure(identity)::oid ELSE to_regclass(identity)::oid END;
+    FOR other IN
+        SELECT p.oid FROM pg_proc AS p
+        WHERE wanted.kind = 'FUNCTION' AND p.pronamespace = home AND p.proname = object AND p.oid <> made
+    LOOP
+        RAISE WARNING USING
+            MESSAGE = format('%s is there too and was not made by clerk.expose_api()', other),
+            HINT = 'PostgREST may not know which of the two to call: drop it, and see who may create objects in the schema.';
+    END LOOP;
 
     -- Default privileges may have let anybody in.
     FOR grantee IN
         SELECT DISTINCT CASE entry.grantee WHEN 0 THEN 'PUBLIC' ELSE entry.grantee::regrole::text END
         FROM (
             SELECT COALESCE(p.proacl, acldefault('f', p.proowner)), p.proowner FROM pg_proc AS p
-            WHERE wanted.kind = 'FUNCTION' AND p.pronamespace = home AND p.proname = object
+            WHERE wanted.kind = 'FUNCTION' AND p.oid = made
             UNION ALL
             SELECT COALESCE(c.relacl, acldefault('r', c.relowner)), c.relowner FROM pg_class AS c
-            WHERE wanted.kind = 'VIEW' AND c.relnamespace = home AND c.relname = object
-        ) AS made (acl, owner_id), aclexplode(made.acl) AS entry
-        WHERE entry.grantee <> made.owner_id
+            WHERE wanted.kind = 'VIEW' AND c.oid = made
+        ) AS it (acl, owner_id), aclexplode(it.acl) AS entry
+        WHERE entry.grantee <> it.owner_id
     LOOP
         EXECUTE format('REVOKE ALL ON %s %s FROM %s CASCADE', CASE wanted.kind WHEN 'VIEW' THEN 'TABLE' ELSE wanted.kind END, identity, grantee);
     END LOOP;
     FOR role IN SELECT r.oid FROM pg_roles AS r WHERE r.rolname = ANY (wanted.grantees) LOOP
         PERFORM clerk.change_grants(
             role, true,
-            CASE wanted.kind WHEN 'FUNCTION' THEN ARRAY[identity, wanted.behind] ELSE '{}' END::regproc[],
-            CASE wanted.kind WHEN 'VIEW' THEN ARRAY[identity, wanted.behind] ELSE '{}' END::regclass[]
+            CASE wanted.kind WHEN 'FUNCTION' THEN ARRAY[made::regproc, wanted.behind::regproc] ELSE '{}' END,
+            CASE wanted.kind WHEN 'VIEW' THEN ARRAY[made::regclass, wanted.behind::regclass] ELSE '{}' END
         );
     END LOOP;
 END
@@ -266,7 +295,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.expose_api(text, text[]) IS
-    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name. A role that does not exist is a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
+    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.hide_api(schema text DEFAULT 'public') RETURNS text[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -277,11 +306,9 @@ DECLARE
     dropped text[] := '{}';
 BEGIN
     PERFORM clerk.check_api(schema);
-    FOR object IN SELECT e.kind, format('%I.%I', e.schema, e.name) AS identity FROM clerk.exposed_api() AS e
-        WHERE e.schema = hide_api.schema ORDER BY e.name
-    LOOP
-        EXECUTE format('DROP %s %s', object.kind, object.identity);
-        dropped := dropped || object.identity;
+    FOR object IN SELECT * FROM clerk.exposed_api() AS e WHERE e.schema = hide_api.schema ORDER BY e.name LOOP
+        EXECUTE format('DROP %s %s', object.kind, clerk.api_identity(object.schema, object.name, object.arguments));
+        dropped := dropped || format('%I.%I', object.schema, object.name);
     END LOOP;
     PERFORM clerk.change_grants(r.oid, false, ARRAY['clerk.receive_webhook']::regproc[], '{}') FROM pg_roles AS r
     WHERE r.rolname = 'anon' AND NOT EXISTS (SELECT FROM clerk.exposed_api() AS e WHERE e.name = 'clerk_webhook');

@@ -69,6 +69,7 @@ CREATE TABLE clerk.sync_steps (
     note text,
     time_spent interval NOT NULL DEFAULT '0',
     started_at timestamptz,
+    listed_at timestamptz,
     finished_at timestamptz,
     PRIMARY KEY (run_id, resource)
 );
@@ -89,6 +90,7 @@ COMMENT ON COLUMN clerk.sync_steps.errors IS 'The first of those, as [{"id", "er
 COMMENT ON COLUMN clerk.sync_steps.note IS 'Why the step ended otherwise than by reading everything.';
 COMMENT ON COLUMN clerk.sync_steps.time_spent IS 'Time that workers spent on it.';
 COMMENT ON COLUMN clerk.sync_steps.started_at IS 'When it began.';
+COMMENT ON COLUMN clerk.sync_steps.listed_at IS 'When Clerk''s list was read to its end. What was not on it is asked for once all lists were read.';
 COMMENT ON COLUMN clerk.sync_steps.finished_at IS 'When it was over; NULL while it is to be gone on with.';
 
 CREATE TABLE clerk.sync_watermarks (
@@ -113,11 +115,11 @@ SELECT
     END::integer AS percent,
     pg_catalog.round(s.done OPERATOR(pg_catalog./) NULLIF(EXTRACT(epoch FROM s.time_spent), 0), 1) AS per_second,
     CASE
-        WHEN s.finished_at IS NULL AND s.done OPERATOR(pg_catalog.>) 0
+        WHEN s.finished_at IS NULL AND s.listed_at IS NULL AND s.done OPERATOR(pg_catalog.>) 0
             THEN s.time_spent OPERATOR(pg_catalog.*)
                  (GREATEST(s.total OPERATOR(pg_catalog.-) s.done, 0)::double precision OPERATOR(pg_catalog./) s.done)
     END AS time_left,
-    s.pages, s.inserted, s.changed, s.missing, s.repaired, s.failed, s.errors, s.note, s.started_at, s.finished_at,
+    s.pages, s.inserted, s.changed, s.missing, s.repaired, s.failed, s.errors, s.note, s.started_at, s.listed_at, s.finished_at,
     r.last_error, r.next_attempt_at
 FROM clerk.sync_runs AS r
 JOIN clerk.sync_steps AS s ON s.run_id OPERATOR(pg_catalog.=) r.id;

@@ -61,24 +61,6 @@ $body$;
 COMMENT ON FUNCTION clerk.postgrest_key_set() IS
     'The key set for PostgREST as it should be now: the operator''s own keys, then the instances''. Secret. NULL if the operator''s are not known, because without them their tokens would be refused. STABLE. Callable by the owner.';
 
--- What holds for authenticator here: what is set in this database goes before what is set everywhere.
-CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text)
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-AS $body$
-    SELECT DISTINCT ON (item.name) item.name, item.value, format(
-        'ALTER ROLE authenticator %sRESET %s; NOTIFY pgrst, ''reload config''; NOTIFY pgrst, ''reload schema''',
-        CASE WHEN s.setdatabase <> 0 THEN format('IN DATABASE %I ', current_database()) END, item.name)
-    FROM pg_db_role_setting AS s
-    JOIN pg_roles AS r ON r.oid = s.setrole AND r.rolname = 'authenticator'
-    CROSS JOIN unnest(s.setconfig) AS config (entry)
-    CROSS JOIN LATERAL (SELECT split_part(config.entry, '=', 1), substr(config.entry, strpos(config.entry, '=') + 1)) AS item (name, value)
-    WHERE item.name LIKE 'pgrst.%' AND (s.setdatabase = 0 OR s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
-    ORDER BY item.name, s.setdatabase DESC
-$body$;
-COMMENT ON FUNCTION clerk.authenticator_settings() IS
-    'PostgREST''s settings of role authenticator that hold in this database, with the statement that takes each back. A value may be a secret. STABLE. Callable by the owner.';
-
 -- SECURITY DEFINER: authenticator, which calls it, must not read the tables.
 CREATE FUNCTION clerk.postgrest_config() RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -86,7 +68,11 @@ CREATE FUNCTION clerk.postgrest_config() RETURNS void
 AS $body$
 DECLARE
     key_set text;
-    installed CONSTANT boolean NOT NULL := EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config');
+    installed CONSTANT boolean NOT NULL := EXISTS (
+        SELECT FROM pg_db_role_setting AS s JOIN pg_roles AS r ON r.oid = s.setrole AND r.rolname = 'authenticator'
+        WHERE 'pgrst.db_pre_config=clerk.postgrest_config' = ANY (s.setconfig)
+          AND (s.setdatabase = 0 OR s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+    );
 BEGIN
     IF NOT installed AND current_setting('pgrst.db_pre_config', true) = 'clerk.postgrest_config' THEN
         -- Taken out since this session logged in with the setting. It would keep PostgREST calling us.
@@ -114,6 +100,24 @@ END
 $body$;
 COMMENT ON FUNCTION clerk.postgrest_config() IS
     'For PostgREST''s pgrst.db_pre_config: sets pgrst.jwt_secret, for the transaction, to Clerk''s current keys and the operator''s own. When they cannot be read, to the last set that was known; when there is none, it leaves PostgREST with what it has. Never raises for what the tables hold, and never sets an empty set. Needs no library. VOLATILE. Callable by the owner, and by authenticator once clerk.connect_postgrest() was called.';
+
+-- What holds for authenticator here: what is set in this database goes before what is set everywhere.
+CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT DISTINCT ON (item.name) item.name, item.value, format(
+        'ALTER ROLE authenticator %sRESET %s; NOTIFY pgrst, ''reload config''; NOTIFY pgrst, ''reload schema''',
+        CASE WHEN s.setdatabase <> 0 THEN format('IN DATABASE %I ', current_database()) END, item.name)
+    FROM pg_db_role_setting AS s
+    JOIN pg_roles AS r ON r.oid = s.setrole AND r.rolname = 'authenticator'
+    CROSS JOIN unnest(s.setconfig) AS config (entry)
+    CROSS JOIN LATERAL (SELECT split_part(config.entry, '=', 1), substr(config.entry, strpos(config.entry, '=') + 1)) AS item (name, value)
+    WHERE item.name LIKE 'pgrst.%' AND (s.setdatabase = 0 OR s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+    ORDER BY item.name, s.setdatabase DESC
+$body$;
+COMMENT ON FUNCTION clerk.authenticator_settings() IS
+    'PostgREST''s settings of role authenticator that hold in this database, with the statement that takes each back. A value may be a secret. STABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.postgrest_obstacles() RETURNS TABLE (obstacle text, mend text, mend_as text)
     LANGUAGE sql STABLE PARALLEL SAFE

@@ -12,6 +12,7 @@ mod clock;
 mod error;
 mod identity;
 mod json;
+mod leaving;
 mod maintenance;
 mod mirror;
 mod operations;
@@ -20,6 +21,7 @@ mod subtransaction;
 mod sync;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
+mod text_hash;
 mod token;
 mod workers;
 
@@ -55,9 +57,14 @@ extension_sql_file!(
     requires = ["mirror_tables"]
 );
 extension_sql_file!(
-    "../sql/17_tokens_without_role.sql",
-    name = "tokens_without_role",
+    "../sql/17_addresses.sql",
+    name = "addresses",
     requires = ["ledger"]
+);
+extension_sql_file!(
+    "../sql/18_tokens_without_role.sql",
+    name = "tokens_without_role",
+    requires = ["addresses"]
 );
 extension_sql_file!(
     "../sql/20_identity.sql",
@@ -156,11 +163,37 @@ extension_sql_file!(
     name = "doctor_online",
     requires = ["doctor_handover"]
 );
-extension_sql_file!("../sql/68_status.sql", name = "status", requires = ["doctor_online"]);
 extension_sql_file!(
-    "../sql/69_doctor.sql",
-    name = "doctor",
-    requires = ["status"]
+    "../sql/68_status.sql",
+    name = "status",
+    requires = ["doctor_online"]
+);
+extension_sql_file!("../sql/69_doctor.sql", name = "doctor", requires = ["status"]);
+extension_sql_file!("../sql/70_leaving.sql", name = "leaving", requires = ["doctor"]);
+extension_sql_file!(
+    "../sql/71_ejected_identity.sql",
+    name = "ejected_identity",
+    requires = ["leaving"]
+);
+extension_sql_file!(
+    "../sql/72_ejected_authorization.sql",
+    name = "ejected_authorization",
+    requires = ["ejected_identity"]
+);
+extension_sql_file!(
+    "../sql/73_ejected_mirror.sql",
+    name = "ejected_mirror",
+    requires = ["ejected_authorization", eject_text]
+);
+extension_sql_file!(
+    "../sql/74_ejected_application.sql",
+    name = "ejected_application",
+    requires = ["ejected_mirror", eject_body]
+);
+extension_sql_file!(
+    "../sql/75_uninstall.sql",
+    name = "uninstall",
+    requires = ["ejected_application"]
 );
 extension_sql_file!(
     "../sql/80_comments.sql",

@@ -8,6 +8,7 @@ use std::thread;
 #[derive(Default)]
 pub struct Page {
     goals: Vec<Goal>,
+    peers: Vec<String>,
     body: String,
 }
 
@@ -34,7 +35,7 @@ impl Goal {
     pub fn at_least(what: &'static str, measured: f64, limit: f64, unit: &str) -> Self {
         Self {
             what,
-            measured: format!("{measured:.0} {unit}"),
+            measured: format!("{measured:.1} {unit}"),
             wanted: format!("at least {limit} {unit}"),
             met: measured >= limit,
         }
@@ -56,6 +57,11 @@ impl Page {
         self.goals.push(goal);
     }
 
+    /// Notes the versions of what is measured beside us.
+    pub fn peers(&mut self, versions: &str) {
+        self.peers.push(versions.to_owned());
+    }
+
     /// Begins a section.
     pub fn heading(&mut self, text: &str) {
         self.body += &format!("\n## {text}\n");
@@ -72,7 +78,8 @@ impl Page {
     }
 
     /// The whole page.
-    pub fn render(&self, server: &str, node: &str) -> String {
+    pub fn render(&self, server: &str) -> String {
+        let versions = [&[server.to_owned()], self.peers.as_slice()].concat().join(", ");
         let goals = self.goals.iter().map(|goal| {
             [
                 goal.what.to_owned(),
@@ -83,7 +90,7 @@ impl Page {
         });
         format!(
             "# Bench\n\nWritten by `make bench`. Everything in one table ran in turn, round after round, in the same minutes; \
-             figures of different runs or machines do not compare.\n\n{server}, {node}; {}.\n{}{}",
+             figures of different runs or machines do not compare.\n\n{versions}; {}.\n{}{}",
             machine(),
             table(["goal", "measured", "wanted", ""], goals),
             self.body

@@ -55,8 +55,8 @@ const CASES: [Case; 8] = [
     Case::RepeatedWithout,
 ];
 
-/// Adds the section to the page; gives the versions of the peers in Node.
-pub fn measure(server: &Server, clerk: &Simulator, page: &mut Page) -> String {
+/// Adds the section to the page.
+pub fn measure(server: &Server, clerk: &Simulator, page: &mut Page) {
     let tokens: Vec<String> = (0..TOKENS).map(|_| signer::mint(clerk)).collect();
     let mut client = server.connect("postgres");
     make_tables(&mut client, &tokens);
@@ -79,7 +79,7 @@ pub fn measure(server: &Server, clerk: &Simulator, page: &mut Page) -> String {
         },
     );
     report(page, &medians, tokens[0].len());
-    node.versions.clone()
+    page.peers(&node.versions);
 }
 
 fn make_tables(client: &mut Client, tokens: &[String]) {

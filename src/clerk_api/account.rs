@@ -33,7 +33,10 @@ impl Account {
     pub fn read(issuer: &str) -> Result<Self, ApiFault> {
         let row = row(issuer).ok_or_else(|| {
             let message = format!("no instance with issuer {} is configured", quote(issuer));
-            fault(message, "SELECT issuer FROM clerk.instances lists the configured ones.")
+            fault(
+                message,
+                "SELECT issuer FROM clerk.instances lists the configured ones.",
+            )
         })?;
         let Some(fingerprint) = row.fingerprint else {
             return Err(fault(
@@ -46,8 +49,12 @@ impl Account {
             (None, name) => vault::find(name.as_deref().unwrap_or_default())
                 .map_err(|error| fault(error.message().to_owned(), error.hint()))?,
         };
-        let key = SecretKey::parse(&text)
-            .map_err(|error| fault(format!("the secret key {} cannot be used: {error}", quote(&fingerprint)), NEW_KEY))?;
+        let key = SecretKey::parse(&text).map_err(|error| {
+            fault(
+                format!("the secret key {} cannot be used: {error}", quote(&fingerprint)),
+                NEW_KEY,
+            )
+        })?;
         if key.environment.as_str() != row.environment {
             return Err(fault(
                 format!(
@@ -102,8 +109,9 @@ impl Account {
 
     /// Whether the key is still the instance's, and the API where it was.
     pub fn is_current(&self) -> bool {
-        row(&self.issuer)
-            .is_some_and(|row| row.fingerprint.as_ref() == Some(&self.fingerprint) && row.api_url == self.api_url)
+        row(&self.issuer).is_some_and(|row| {
+            row.fingerprint.as_ref() == Some(&self.fingerprint) && row.api_url == self.api_url
+        })
     }
 
     /// Notes that the key was used, to the minute.

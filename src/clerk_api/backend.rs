@@ -130,7 +130,9 @@ impl Backend {
             }
         };
         let date = answered_at(response.header("date"), SystemTime::now());
-        let mut wait = response.header("retry-after").and_then(|value| retry::retry_after(value, answered(&response)));
+        let mut wait = response
+            .header("retry-after")
+            .and_then(|value| retry::retry_after(value, answered(&response)));
         if response.status.as_u16() == 429 {
             let block = wait.unwrap_or(retry::WINDOW);
             committed(|| self.share.block(block))?;
@@ -156,14 +158,19 @@ impl Backend {
                     self.share.take().unwrap_or_default()
                 }
             };
-            rest(Duration::from_micros(u64::try_from(at - clock::now_micros()).unwrap_or(0)));
+            rest(Duration::from_micros(
+                u64::try_from(at - clock::now_micros()).unwrap_or(0),
+            ));
         }
         loop {
             let (blocked, is_current) = committed(|| (self.share.blocked_for(), self.account.is_current()))?;
             if !is_current {
                 return Err(ApiFault::new(
                     FaultKind::Later,
-                    format!("the secret key {} was dropped or replaced meanwhile", self.account.fingerprint),
+                    format!(
+                        "the secret key {} was dropped or replaced meanwhile",
+                        self.account.fingerprint
+                    ),
                     "What was begun goes on with the new key, once there is one.",
                 ));
             }
@@ -192,7 +199,11 @@ fn success<T>(
     let strange = |what: String, hint: &str| ApiFault {
         status: Some(status),
         trace_id: response.header("cf-ray").map(str::to_owned),
-        ..ApiFault::new(FaultKind::Later, format!("{request} was answered with HTTP {status}, but {what}"), hint)
+        ..ApiFault::new(
+            FaultKind::Later,
+            format!("{request} was answered with HTTP {status}, but {what}"),
+            hint,
+        )
     };
     let observed_at = date.map_err(|what| {
         strange(
@@ -229,7 +240,9 @@ fn refusal(request: &str, response: &Response, observed_at: Option<i64>) -> ApiF
 fn answered(response: &Response) -> SystemTime {
     let date = answered_at(response.header("date"), SystemTime::now()).ok();
     date.and_then(|micros| u64::try_from(micros).ok())
-        .map_or_else(SystemTime::now, |micros| SystemTime::UNIX_EPOCH + Duration::from_micros(micros))
+        .map_or_else(SystemTime::now, |micros| {
+            SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
+        })
 }
 
 fn read_keys(body: &str) -> Result<Vec<Jwk>, String> {
@@ -253,7 +266,10 @@ fn committed<R>(work: impl FnOnce() -> R) -> Result<R, ApiFault> {
 /// Waits, and attends to Postgres meanwhile.
 pub(super) fn rest(time: Duration) {
     let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    while let Some(left) = end
+        .checked_duration_since(Instant::now())
+        .filter(|left| !left.is_zero())
+    {
         nap(left.min(Duration::from_secs(1)));
     }
 }

@@ -18,6 +18,8 @@ pub struct Share {
     issuer: String,
     rate: Rate,
     slots: Slots,
+    /// How many to reserve next: twice as many each time, because most workers have only a few questions.
+    next: u32,
 }
 
 impl Share {
@@ -26,6 +28,7 @@ impl Share {
             issuer: issuer.to_owned(),
             rate,
             slots: Slots::default(),
+            next: 1,
         }
     }
 
@@ -36,10 +39,11 @@ impl Share {
 
     /// Reserves some requests, in the running transaction.
     pub fn reserve(&mut self) {
-        let rate = self.rate;
+        let (rate, wanted) = (self.rate, self.next);
         let mut slots = Slots::default();
-        self.change(|budget, now| slots = budget.reserve(rate, now));
+        self.change(|budget, now| slots = budget.reserve(rate, wanted, now));
         self.slots = slots;
+        self.next = (2 * wanted).min(rate.at_a_time);
     }
 
     /// Keeps every worker from asking for that long, in the running transaction.
@@ -49,7 +53,8 @@ impl Share {
 
     /// How long nobody may ask, in the running transaction.
     pub fn blocked_for(&self) -> Duration {
-        let select = "SELECT b.blocked_until FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1";
+        let select =
+            "SELECT b.blocked_until FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1";
         let blocked_until: Option<TimestampWithTimeZone> = Spi::connect(|client| {
             let rows = client.select(select, Some(1), &[self.issuer.as_str().into()])?;
             rows.map(|row| row.get(1)).next().transpose()
@@ -61,7 +66,7 @@ impl Share {
             blocked_until: micros(blocked_until),
             ..Budget::default()
         };
-        Duration::from_micros(u64::try_from(budget.blocked(now) - now).unwrap_or(0))
+        Duration::from_micros(u64::try_from(budget.blocked(now).saturating_sub(now)).unwrap_or(0))
     }
 
     fn change(&self, change: impl FnOnce(&mut Budget, i64)) {

@@ -51,12 +51,22 @@ impl Client {
     }
 
     /// Asks once and follows no redirection. Raises only if the worker is cancelled or told to end.
-    pub fn send(&self, method: Method, url: &str, headers: &[(&'static str, String)]) -> Result<Response, Trouble> {
-        let uri: Uri = url.parse().map_err(|_| Trouble::Settings(format!("\"{url}\" is not a URL")))?;
+    pub fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&'static str, String)],
+    ) -> Result<Response, Trouble> {
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| Trouble::Settings(format!("\"{url}\" is not a URL")))?;
         self.check_scheme(&uri)?;
         let (agent, limits, headers) = (self.agent.clone(), self.limits, headers.to_vec());
-        attend_while(move || send(&agent, method, &uri, &headers, limits))
-            .unwrap_or_else(|| Err(Trouble::Connection("no thread could be started, or it broke off".to_owned())))
+        attend_while(move || send(&agent, method, &uri, &headers, limits)).unwrap_or_else(|| {
+            Err(Trouble::Connection(
+                "no thread could be started, or it broke off".to_owned(),
+            ))
+        })
     }
 
     fn check_scheme(&self, uri: &Uri) -> Result<(), Trouble> {
@@ -84,19 +94,29 @@ fn send(
         request = request.header(*name, value);
     }
     // What cannot be a header is not repeated: it may be a secret.
-    let request = request.body(()).map_err(|_| Trouble::Settings("a header of the request is malformed".to_owned()))?;
+    let request = request
+        .body(())
+        .map_err(|_| Trouble::Settings("a header of the request is malformed".to_owned()))?;
     let explain = |error: ureq::Error| Trouble::of(&error, limits);
     let response = agent.run(request).map_err(explain)?;
     let (parts, mut body) = response.into_parts();
     // Not a byte of it has to be read.
-    if body.content_length().is_some_and(|length| length > limits.max_bytes) {
+    if body
+        .content_length()
+        .is_some_and(|length| length > limits.max_bytes)
+    {
         return Err(Trouble::TooLong(limits.max_bytes));
     }
-    let bytes = body.with_config().limit(limits.max_bytes).read_to_vec().map_err(explain)?;
+    let bytes = body
+        .with_config()
+        .limit(limits.max_bytes)
+        .read_to_vec()
+        .map_err(explain)?;
     Ok(Response {
         status: parts.status,
         headers: parts.headers,
-        body: String::from_utf8(bytes).map_err(|_| Trouble::Broken("the answer is not in UTF-8".to_owned()))?,
+        body: String::from_utf8(bytes)
+            .map_err(|_| Trouble::Broken("the answer is not in UTF-8".to_owned()))?,
     })
 }
 
@@ -108,7 +128,8 @@ fn agent(limits: Limits) -> Result<Agent, Trouble> {
         .build();
     let proxy = settings::http_proxy().as_deref().map(Proxy::new).transpose();
     // The value is not repeated: it may hold a password.
-    let proxy = proxy.map_err(|_| Trouble::Settings("clerk.http_proxy is not a valid proxy URL".to_owned()))?;
+    let proxy =
+        proxy.map_err(|_| Trouble::Settings("clerk.http_proxy is not a valid proxy URL".to_owned()))?;
     let config = Agent::config_builder()
         .tls_config(tls)
         .proxy(proxy)
@@ -134,7 +155,9 @@ fn roots() -> Result<RootCerts, Trouble> {
         })
         .collect();
     if certificates.is_empty() {
-        return Err(Trouble::Settings("clerk.http_ca_file holds no certificate".to_owned()));
+        return Err(Trouble::Settings(
+            "clerk.http_ca_file holds no certificate".to_owned(),
+        ));
     }
     Ok(RootCerts::new_with_certs(&certificates))
 }

@@ -32,7 +32,11 @@ pub fn many(backend: &mut Backend, resource: Resource, ids: &[String]) -> Result
 }
 
 /// The memberships of these people, at most [`MAX_IDS`](clerk_core::backend_api::MAX_IDS), in one organization.
-pub fn memberships(backend: &mut Backend, organization_id: &str, user_ids: &[String]) -> Result<Page, ApiFault> {
+pub fn memberships(
+    backend: &mut Backend,
+    organization_id: &str,
+    user_ids: &[String],
+) -> Result<Page, ApiFault> {
     pages::single(backend, Listing::memberships(organization_id, user_ids))
 }
 

@@ -75,7 +75,9 @@ impl Walker {
             Ok(answered) => Ok(Some(answered)),
             Err(fault) if fault.kind == FaultKind::TooLarge && self.walk.shrink() => Ok(None),
             // Which of these a deleted cursor is answered with is not documented.
-            Err(fault) if matches!(fault.status, Some(400 | 404 | 422)) && self.walk.refuse_cursor() => Ok(None),
+            Err(fault) if matches!(fault.status, Some(400 | 404 | 422)) && self.walk.refuse_cursor() => {
+                Ok(None)
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -146,6 +148,8 @@ fn stuck(walk: &Walk, reason: &str) -> ApiFault {
 /// One page of at most as many rows as Clerk lists at once.
 pub fn single(backend: &mut Backend, listing: Listing) -> Result<Page, ApiFault> {
     let walk = Walk::new(listing);
-    let (answered, answer) = backend.ask(Method::GET, walk.listing().path(), &walk.query(), |body| walk.read(body))?;
+    let (answered, answer) = backend.ask(Method::GET, walk.listing().path(), &walk.query(), |body| {
+        walk.read(body)
+    })?;
     Ok(page(answered, answer))
 }

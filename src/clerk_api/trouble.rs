@@ -32,15 +32,24 @@ impl Trouble {
             ureq::Error::BodyExceedsLimit(_) => Self::TooLong(limits.max_bytes),
             ureq::Error::HostNotFound => Self::NoSuchHost,
             ureq::Error::Rustls(error) => Self::of_tls(error),
-            ureq::Error::ConnectProxyFailed(reason) => Self::Connection(format!("the proxy (clerk.http_proxy) refused: {reason}")),
-            ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            ureq::Error::ConnectProxyFailed(reason) => {
+                Self::Connection(format!("the proxy (clerk.http_proxy) refused: {reason}"))
+            }
+            ureq::Error::Io(error) => match error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            {
                 Some(error) => Self::of_tls(error),
+                // The standard library's words for what the resolver says.
+                None if error.to_string().starts_with("failed to lookup address") => Self::NoSuchHost,
                 None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                     Self::Broken("the connection was closed in the middle of the answer".to_owned())
                 }
                 None => Self::Connection(error.to_string()),
             },
-            ureq::Error::Protocol(error) => Self::Broken(format!("the answer is not HTTP as it should be: {error}")),
+            ureq::Error::Protocol(error) => {
+                Self::Broken(format!("the answer is not HTTP as it should be: {error}"))
+            }
             other => Self::Connection(other.to_string()),
         }
     }
@@ -62,6 +71,10 @@ impl Trouble {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is for another name".to_owned()
             }
+            // A certificate that signed itself is mostly made as an authority's, and this is refused first.
+            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                "the server's certificate is self-signed or from an unknown authority".to_owned()
+            }
             _ => error.to_string(),
         })
     }
@@ -73,7 +86,10 @@ impl Trouble {
                 FaultKind::Later,
                 "It is tried again by itself. If it lasts, check that the database server can reach Clerk, or raise clerk.api_timeout.",
             ),
-            Self::TooLong(_) => (FaultKind::TooLarge, "Objects of this size cannot be mirrored: make their metadata smaller."),
+            Self::TooLong(_) => (
+                FaultKind::TooLarge,
+                "Objects of this size cannot be mirrored: make their metadata smaller.",
+            ),
             Self::NoSuchHost => (
                 FaultKind::Later,
                 "Check api_url of the instance, and that the database server can look names up; if it must use a proxy, set \
@@ -104,7 +120,9 @@ impl fmt::Display for Trouble {
             Self::Timeout(milliseconds) => write!(f, "no complete answer within {milliseconds} ms"),
             Self::TooLong(bytes) => write!(f, "the answer is longer than {bytes} bytes"),
             Self::NoSuchHost => f.write_str("the host name does not resolve"),
-            Self::Certificate(what) | Self::Connection(what) | Self::Broken(what) | Self::Settings(what) => f.write_str(what),
+            Self::Certificate(what) | Self::Connection(what) | Self::Broken(what) | Self::Settings(what) => {
+                f.write_str(what)
+            }
         }
     }
 }

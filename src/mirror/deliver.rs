@@ -9,7 +9,7 @@ use super::ledger::{self, Entry, State};
 use super::lock_budget::{LockBudget, WAIT};
 use super::setup::{Setup, Source};
 use super::write::{Written, write};
-use super::{handlers, notify};
+use super::{addresses, handlers, notify};
 use crate::clock;
 use crate::subtransaction::{SqlError, attempt};
 
@@ -45,6 +45,7 @@ impl Reading {
                 observation.instance_id = source.instance_id.clone();
             }
         }
+        let addressee = event.addressee(&source.policy);
         Self {
             own: observations.first().map(own),
             observations,
@@ -52,6 +53,10 @@ impl Reading {
                 svix_id,
                 subject_id: event.subject_id.clone(),
                 user_id: event.user_id(),
+                address_hash: addressee
+                    .as_ref()
+                    .map(|addressee| addresses::hash(&addressee.address)),
+                subject_created_at: addressee.and_then(|addressee| addressee.created_at),
                 instance_id: event.instance_id.clone(),
                 event_at: event.event_at,
                 state: ignored.map_or(State::Applied, State::Ignored),
@@ -70,6 +75,8 @@ impl Reading {
                 event_type: String::new(),
                 subject_id: None,
                 user_id: None,
+                address_hash: None,
+                subject_created_at: None,
                 instance_id: None,
                 event_at,
                 state: State::Ignored(ignored),

@@ -9,7 +9,7 @@ use super::ledger::{self, State};
 use super::lock_budget::{LockBudget, WAIT};
 use super::setup::{self, DeletedUsers, Setup};
 use super::write::{Written, write};
-use super::{handlers, notify};
+use super::{addresses, handlers, notify};
 use crate::call::Call;
 use crate::error::Fault;
 use crate::subtransaction::{SqlError, attempt};
@@ -204,7 +204,9 @@ fn apply_objects(call: &Call) -> Option<pg_sys::Datum> {
         })
         .collect();
     let repairs = handlers::Repairs::watch(&observations, &setup);
+    let listed = addresses::Listed::of(&observations);
     let written = write(observations, setup.deleted_users, &LockBudget::start(WAIT));
+    listed.note_unshown(&written, setup.deleted_users);
     repairs.queue();
     let mut counts = Counts {
         received: own.len(),

@@ -48,6 +48,10 @@ pub struct Entry {
     pub event_type: String,
     pub subject_id: Option<String>,
     pub user_id: Option<String>,
+    /// Hash of an address in the payload that may be anybody's.
+    pub address_hash: Option<i64>,
+    /// Of what that address is in; microseconds since 1970.
+    pub subject_created_at: Option<i64>,
     pub instance_id: Option<String>,
     /// Microseconds since 1970.
     pub event_at: i64,
@@ -56,8 +60,9 @@ pub struct Entry {
 }
 
 static INSERT: Prepared = Prepared::new(
-    "INSERT INTO clerk.webhook_events (svix_id, event_type, subject_id, user_id, instance_id, event_at, state, reason, payload)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    "INSERT INTO clerk.webhook_events (svix_id, event_type, subject_id, user_id, instance_id, event_at, state, reason, payload,
+                                       address_hash, subject_created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      ON CONFLICT (svix_id) DO NOTHING
      RETURNING svix_id",
     &[
@@ -70,14 +75,17 @@ static INSERT: Prepared = Prepared::new(
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
+        pg_sys::INT8OID,
+        pg_sys::TIMESTAMPTZOID,
     ],
 );
 
 /// Sorted, so that batches with the same events wait for each other in one order only.
 static INSERT_MANY: Prepared = Prepared::new(
-    "INSERT INTO clerk.webhook_events (svix_id, event_type, subject_id, user_id, instance_id, event_at, state, reason, payload)
+    "INSERT INTO clerk.webhook_events (svix_id, event_type, subject_id, user_id, instance_id, event_at, state, reason, payload,
+                                       address_hash, subject_created_at)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-                          $9::text[]) AS n (svix_id)
+                          $9::text[], $10::bigint[], $11::timestamptz[]) AS n (svix_id)
      ORDER BY n.svix_id COLLATE \"C\"
      ON CONFLICT (svix_id) DO NOTHING
      RETURNING svix_id",
@@ -91,20 +99,25 @@ static INSERT_MANY: Prepared = Prepared::new(
         pg_sys::TEXTARRAYOID,
         pg_sys::TEXTARRAYOID,
         pg_sys::TEXTARRAYOID,
+        pg_sys::INT8ARRAYOID,
+        pg_sys::TIMESTAMPTZARRAYOID,
     ],
 );
 
-fn arguments(entry: &Entry) -> [Option<pg_sys::Datum>; 9] {
+fn arguments(entry: &Entry) -> [Option<pg_sys::Datum>; 11] {
+    let time = |micros| pg_sys::Datum::from(clock::timestamp_tz(micros));
     [
         entry.svix_id.as_str().into_datum(),
         entry.event_type.as_str().into_datum(),
         entry.subject_id.as_deref().into_datum(),
         entry.user_id.as_deref().into_datum(),
         entry.instance_id.as_deref().into_datum(),
-        Some(pg_sys::Datum::from(clock::timestamp_tz(entry.event_at))),
+        Some(time(entry.event_at)),
         entry.state.as_str().into_datum(),
         entry.state.reason().into_datum(),
         entry.payload.as_str().into_datum(),
+        entry.address_hash.into_datum(),
+        entry.subject_created_at.map(time),
     ]
 }
 
@@ -116,13 +129,13 @@ pub fn insert(entry: &Entry) -> bool {
 /// Stores events; gives the ids of those that were not there.
 pub fn insert_many(entries: &[Entry]) -> Vec<String> {
     let rows: Vec<_> = entries.iter().map(arguments).collect();
-    let columns: Vec<Option<pg_sys::Datum>> = (0..9)
+    let columns: Vec<Option<pg_sys::Datum>> = (0..11)
         .map(|column| {
             let values: Vec<_> = rows.iter().map(|row| row[column]).collect();
-            let element = if column == 5 {
-                ParameterType::Time
-            } else {
-                ParameterType::Text
+            let element = match column {
+                5 | 10 => ParameterType::Time,
+                9 => ParameterType::Integer,
+                _ => ParameterType::Text,
             };
             Some(array(&values, element))
         })

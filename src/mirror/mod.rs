@@ -4,6 +4,7 @@
 //! only way into the mirrored tables and `statement` the join it runs. What an event says about rows is worked out without
 //! Postgres, in `clerk_core::mirror`.
 
+mod addresses;
 mod answer;
 mod deliver;
 mod ensure;
@@ -14,6 +15,7 @@ mod ledger;
 pub mod lock_budget;
 mod notify;
 pub mod prepared;
+mod probe;
 pub mod prune;
 mod receive;
 pub mod retry;

@@ -5,6 +5,7 @@ use std::ffi::CString;
 
 use pgrx::prelude::*;
 
+use crate::as_role::AsRole;
 use crate::backend_local::BackendLocal;
 use crate::error::Fault;
 
@@ -45,7 +46,9 @@ impl Prepared {
         // SAFETY: as many values as parameters, of their types; rows are read before SPI_finish frees them. If anything
         // raises, the end of the (sub)transaction closes the SPI connection.
         unsafe {
-            let _restricted = Restricted::enter();
+            // Our functions run as the owner of the tables, but a deferred trigger on them would run at commit, as whoever is the
+            // session's role then: a superuser perhaps. Here it cannot be put off, so the statement fails.
+            let _restricted = AsRole::restricted();
             check(pg_sys::SPI_connect());
             let plan = self.plan();
             check(pg_sys::SPI_execute_plan(
@@ -96,33 +99,6 @@ impl Prepared {
             self.plan.with(|kept| *kept = plan);
             plan
         }
-    }
-}
-
-/// A security-restricted operation. Our functions run as the owner of the tables, but a deferred trigger on them would run
-/// at commit, as whoever is the session's role then: a superuser perhaps. Here it cannot be put off, so the statement fails.
-struct Restricted {
-    user: pg_sys::Oid,
-    context: i32,
-}
-
-impl Restricted {
-    fn enter() -> Self {
-        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        // SAFETY: reads and sets variables of the backend.
-        unsafe {
-            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-            let restricted = context | pg_sys::SECURITY_RESTRICTED_OPERATION as i32;
-            pg_sys::SetUserIdAndSecContext(user, restricted);
-        }
-        Self { user, context }
-    }
-}
-
-impl Drop for Restricted {
-    fn drop(&mut self) {
-        // SAFETY: puts back what was read in `enter`, also when an error unwinds.
-        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
     }
 }
 

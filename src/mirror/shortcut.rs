@@ -1,8 +1,8 @@
 //! What most events come to, in statements that cost a fraction of the join.
 //!
 //! Postgres prepares every expression of a statement anew each time it runs, and the join has hundreds. Each of these does
-//! what the join would do, or nothing at all; then the next one has its turn, and the join comes last. Rows that were ever
-//! deleted or missing, and equal versions, are left to the join.
+//! what the join would do, or nothing at all; then the join has its turn. Rows that were ever deleted or missing, and equal
+//! versions, are left to the join.
 
 use clerk_core::mirror::{ColumnType, LOWEST, Observation, Resource};
 
@@ -20,16 +20,20 @@ pub enum Shortcut {
     Placeholder,
 }
 
-/// Those that are worth trying, in this order. An update of a row that is not there costs next to nothing, a useless insert
-/// all that it takes to make its values.
-pub fn shortcuts(observation: &Observation) -> &'static [Shortcut] {
+/// The one that will do in most cases, if there is one. `is_known` tells whether the row is there; it is asked only if that
+/// decides.
+pub fn shortcut(observation: &Observation, is_known: impl FnOnce() -> bool) -> Option<Shortcut> {
     if observation.deleted_at.is_some() || observation.missing_at.is_some() {
-        return &[];
+        return None;
     }
     match &observation.live {
-        Some(live) if live.updated_at > LOWEST => &[Shortcut::Newer, Shortcut::New],
-        None if is_bare(observation) => &[Shortcut::Placeholder],
-        _ => &[],
+        Some(live) if live.updated_at > LOWEST => Some(if is_known() {
+            Shortcut::Newer
+        } else {
+            Shortcut::New
+        }),
+        None if is_bare(observation) => Some(Shortcut::Placeholder),
+        _ => None,
     }
 }
 
@@ -147,10 +151,8 @@ fn new(resource: Resource, cells: &[Cell]) -> String {
 }
 
 fn placeholder(resource: Resource) -> String {
-    let table = resource.table();
     format!(
-        "INSERT INTO clerk.{table} AS t (id, synced_at)
-SELECT $1, clock_timestamp() WHERE NOT EXISTS (SELECT FROM clerk.{table} AS known WHERE known.id = $1)
-ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO clerk.{table} AS t (id, synced_at) VALUES ($1, clock_timestamp())\nON CONFLICT (id) DO NOTHING",
+        table = resource.table()
     )
 }

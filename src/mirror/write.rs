@@ -7,8 +7,9 @@ use pgrx::prelude::*;
 
 use super::lock_budget::LockBudget;
 use super::prepared::{Prepared, Row};
+use super::probe;
 use super::setup::DeletedUsers;
-use super::shortcut::{Shortcut, shortcuts};
+use super::shortcut::{Shortcut, shortcut};
 use super::statement::{self, Source};
 use super::values::Input;
 use crate::backend_local::BackendLocal;
@@ -129,9 +130,17 @@ fn by_resource(round: Vec<Observation>) -> Vec<Vec<Observation>> {
 
 fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &mut Written) {
     let resource = batch[0].resource;
-    let (source, shortcuts) = match batch.as_slice() {
-        [observation] => (Source::One, shortcuts(observation)),
-        _ => (Source::Many, [].as_slice()),
+    let (source, shortcut) = match batch.as_slice() {
+        [observation] => {
+            // What cannot be told is left to the join, by way of a statement that does nothing.
+            let is_known = || probe::is_known(resource, &observation.id).unwrap_or(false);
+            let shortcut = shortcut(observation, is_known);
+            if shortcut == Some(Shortcut::Placeholder) && is_known() {
+                return;
+            }
+            (Source::One, shortcut)
+        }
+        _ => (Source::Many, None),
     };
     let mut arguments = Input::of(resource, batch).into_arguments(source);
     let read = |row: &Row| {
@@ -143,7 +152,7 @@ fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &m
         };
         ((resource, id), version)
     };
-    for &shortcut in shortcuts {
+    if let Some(shortcut) = shortcut {
         let rows = shortcut_for(resource, shortcut).query(&arguments, read);
         if !rows.is_empty() || shortcut == Shortcut::Placeholder {
             written.extend(rows);

@@ -49,13 +49,14 @@ pub fn all() -> Vec<Instance> {
                 i.allow_missing_azp, i.audiences, i.accept_template_tokens, i.treat_pending_as_signed_out,
                 i.instance_id, i.mirror, i.exclude_fields, i.keep_private_metadata, i.keep_event_attributes, i.api_url
          FROM clerk.instances AS i ORDER BY i.created_at, i.issuer";
-    Spi::connect(|client| {
-        client
-            .select(select, None, &[])?
-            .map(read)
-            .collect::<Result<Vec<_>, _>>()
+    sql::query(|| {
+        Spi::connect(|client| {
+            client
+                .select(select, None, &[])?
+                .map(read)
+                .collect::<Result<Vec<_>, _>>()
+        })
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }
 
 fn read(row: SpiHeapTupleData) -> Result<Instance, pgrx::spi::Error> {
@@ -151,12 +152,13 @@ pub fn delete_keys(issuer: &str) {
 pub fn count_keys(issuer: &str) -> i32 {
     let count = "SELECT pg_catalog.count(*)::pg_catalog.int4 FROM clerk.jwks AS k
          WHERE k.issuer OPERATOR(pg_catalog.=) $1";
-    Spi::connect(|client| {
-        client
-            .select(count, Some(1), &[issuer.into()])?
-            .first()
-            .get_one::<i32>()
-    })
-    .unwrap_or_else(|error| sql::fault(error))
-    .unwrap_or(0)
+    let read = || {
+        Spi::connect(|client| {
+            client
+                .select(count, Some(1), &[issuer.into()])?
+                .first()
+                .get_one::<i32>()
+        })
+    };
+    sql::query(read).unwrap_or(0)
 }

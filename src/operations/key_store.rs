@@ -4,8 +4,8 @@ use clerk_core::Jwk;
 use pgrx::prelude::*;
 
 use super::sql;
-use crate::settings;
 use crate::workers::work_lock::WorkLock;
+use crate::{settings, text_hash};
 
 /// How keys came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,16 +102,18 @@ pub fn begin_attempt(issuer_hash: i64) -> Option<Attempt> {
                (excluded.attempted_at OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))
          RETURNING f.issuer, (SELECT i.jwks_url FROM clerk.instances AS i WHERE i.issuer OPERATOR(pg_catalog.=) f.issuer)";
     let cooldown = settings::jwks_cooldown().as_secs_f64();
-    Spi::connect_mut(|client| {
-        let rows = client.update(claim, Some(1), &[issuer_hash.into(), cooldown.into()])?;
-        let (issuer, url) = rows.first().get_two::<String, String>()?;
-        Ok::<_, pgrx::spi::Error>(
-            issuer
-                .zip(url)
-                .map(|(issuer, jwks_url)| Attempt { issuer, jwks_url }),
-        )
-    })
-    .unwrap_or_else(|error| sql::fault(error))
+    let attempt = || {
+        Spi::connect_mut(|client| {
+            let rows = client.update(claim, Some(1), &[issuer_hash.into(), cooldown.into()])?;
+            let (issuer, url) = rows.first().get_two::<String, String>()?;
+            Ok::<_, pgrx::spi::Error>(
+                issuer
+                    .zip(url)
+                    .map(|(issuer, jwks_url)| Attempt { issuer, jwks_url }),
+            )
+        })
+    };
+    sql::query(attempt)
 }
 
 /// Whether the instance still has the URL of the attempt. Administrators cannot change it until the transaction ends.
@@ -120,8 +122,9 @@ pub fn hold_instance(attempt: &Attempt) -> bool {
     let same = "SELECT i.issuer FROM clerk.instances AS i
          WHERE i.issuer OPERATOR(pg_catalog.=) $1 AND i.jwks_url OPERATOR(pg_catalog.=) $2";
     let arguments = [attempt.issuer.as_str().into(), attempt.jwks_url.as_str().into()];
-    Spi::connect_mut(|client| client.update(same, None, &arguments).map(|rows| !rows.is_empty()))
-        .unwrap_or_else(|error| sql::fault(error))
+    sql::query(|| {
+        Spi::connect_mut(|client| client.update(same, None, &arguments).map(|rows| !rows.is_empty()))
+    })
 }
 
 /// Notes that the attempt has ended, however.
@@ -133,13 +136,7 @@ pub fn end_attempt(issuer: &str) {
 
 /// A number for an issuer, short enough for a worker's argument; the same as SQL's `hashtextextended(issuer, 0)`.
 pub fn issuer_hash(issuer: &str) -> i64 {
-    // SAFETY: a pure function of as many bytes at the pointer.
-    unsafe { hash_bytes_extended(issuer.as_ptr(), issuer.len() as i32, 0) as i64 }
-}
-
-unsafe extern "C" {
-    /// Postgres' hash of bytes; pgrx has no binding for it.
-    fn hash_bytes_extended(bytes: *const u8, length: i32, seed: u64) -> u64;
+    text_hash::of(issuer)
 }
 
 /// Lets one worker at a time fetch an instance's keys.

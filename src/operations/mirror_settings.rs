@@ -170,5 +170,5 @@ fn lock() -> Settings {
             })
         })
     };
-    read().unwrap_or_else(|error| sql::fault(error))
+    sql::query(read)
 }

@@ -151,7 +151,11 @@ fn apply(
         check_url("jwks_url", url)?;
     }
     if let Some(url) = request.api_url {
-        instance.api_url = if url.is_empty() { DEFAULT_API_URL.to_owned() } else { url };
+        instance.api_url = if url.is_empty() {
+            DEFAULT_API_URL.to_owned()
+        } else {
+            url
+        };
         check_url("api_url", &instance.api_url)?;
         check_api_url(&instance.api_url)?;
     }

@@ -107,7 +107,10 @@ fn read(text: &str) -> Result<(SecretKey, Option<String>), Fault> {
 /// What a key opens is one instance, whose objects must not be taken for another's.
 fn refuse_another_instances(key: &SecretKey, fingerprint: &str, issuer: &str) {
     let is_same = |listed: &Listed| {
-        listed.fingerprint == fingerprint || listed.key().is_some_and(|other| other.fingerprint == key.fingerprint)
+        listed.fingerprint == fingerprint
+            || listed
+                .key()
+                .is_some_and(|other| other.fingerprint == key.fingerprint)
     };
     if let Some(other) = listed()
         .iter()

@@ -210,18 +210,20 @@ fn listed() -> Vec<Listed> {
          FROM clerk.secrets AS s LEFT JOIN clerk.secret_uses AS u
               ON u.kind OPERATOR(pg_catalog.=) s.kind AND u.fingerprint OPERATOR(pg_catalog.=) s.fingerprint
          WHERE s.kind OPERATOR(pg_catalog.=) 'webhook_signing' ORDER BY s.created_at, s.fingerprint";
-    Spi::connect(|client| {
-        let rows = client.select(select, None, &[])?;
-        rows.map(|row| {
-            Ok(Listed {
-                fingerprint: row.get(1)?.unwrap_or_default(),
-                issuer: row.get(2)?.unwrap_or_default(),
-                vault_name: row.get(3)?,
-                created_at: row.get(4)?,
-                last_used_at: row.get(5)?,
+    let read = || {
+        Spi::connect(|client| {
+            let rows = client.select(select, None, &[])?;
+            rows.map(|row| {
+                Ok(Listed {
+                    fingerprint: row.get(1)?.unwrap_or_default(),
+                    issuer: row.get(2)?.unwrap_or_default(),
+                    vault_name: row.get(3)?,
+                    created_at: row.get(4)?,
+                    last_used_at: row.get(5)?,
+                })
             })
+            .collect::<Result<Vec<_>, pgrx::spi::Error>>()
         })
-        .collect::<Result<Vec<_>, pgrx::spi::Error>>()
-    })
-    .unwrap_or_else(|error| sql::fault(error))
+    };
+    sql::query(read)
 }

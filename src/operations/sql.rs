@@ -11,12 +11,14 @@ use crate::error::Fault;
 pub fn run(statement: &str, arguments: &[DatumWithOid]) {
     // SAFETY: raises, or does nothing. SPI would fail on a standby too, but with an internal error.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"changes of clerk_sync's tables".as_ptr()) };
-    // The caller may be a superuser, and a deferred trigger of the tables' owner would run at commit, as whoever commits. In a
-    // security-restricted operation it cannot be put off.
-    // SAFETY: reads a variable of the backend.
-    let _restricted = AsRole::enter(unsafe { pg_sys::GetUserId() });
-    Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ()))
-        .unwrap_or_else(|error| fault(error))
+    query(|| Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ())));
+}
+
+/// Does something with SPI. The caller may be a superuser, and what the tables' owner put on them runs with it: a deferred
+/// trigger would run at commit, as whoever commits; in a security-restricted operation it cannot be put off.
+pub fn query<R>(work: impl FnOnce() -> Result<R, pgrx::spi::Error>) -> R {
+    let _restricted = AsRole::restricted();
+    work().unwrap_or_else(|error| fault(error))
 }
 
 /// Raises what SPI reports without an error of Postgres' own: an answer of another shape than we know.

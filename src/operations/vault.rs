@@ -4,6 +4,7 @@ use clerk_core::quote;
 use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 
+use crate::as_role::AsRole;
 use crate::catalog;
 use crate::error::Fault;
 use crate::subtransaction::{attempt, sqlstate_text};
@@ -20,6 +21,7 @@ pub fn find(name: &str) -> Result<String, Fault> {
     let select = "SELECT s.decrypted_secret::pg_catalog.text FROM vault.decrypted_secrets AS s
          WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
     let read = || {
+        let _restricted = AsRole::restricted();
         Spi::connect(|client| {
             client
                 .select(select, Some(1), &[name.into()])?

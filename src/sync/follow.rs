@@ -25,6 +25,8 @@ const TELL_EVERY: Duration = Duration::from_secs(3);
 /// What was told already, of the run that was followed last.
 struct Told {
     run: i64,
+    /// Tables whose lists were read.
+    listed: Vec<String>,
     /// Tables that are done.
     finished: Vec<String>,
     progress: String,
@@ -118,6 +120,7 @@ fn begin(seen: &Seen) -> Told {
     );
     Told {
         run: seen.id,
+        listed: Vec::new(),
         finished: Vec::new(),
         progress: String::new(),
         progress_at: Instant::now(),
@@ -143,6 +146,7 @@ struct Shown {
     missing: i64,
     failed: i64,
     note: Option<String>,
+    is_listed: bool,
     is_finished: bool,
 }
 
@@ -150,7 +154,7 @@ struct Shown {
 fn steps(run: i64) -> Vec<Shown> {
     static READ: Prepared = Prepared::new(
         "SELECT s.resource, s.done, s.total, extract(epoch FROM s.time_spent)::float8, s.inserted, s.changed, s.missing, s.failed,
-                s.note, s.finished_at IS NOT NULL
+                s.note, s.listed_at IS NOT NULL OR s.finished_at IS NOT NULL, s.finished_at IS NOT NULL
          FROM clerk.sync_steps AS s WHERE s.run_id = $1 AND s.started_at IS NOT NULL ORDER BY s.ordinal",
         &[pg_sys::INT8OID],
     );
@@ -165,22 +169,31 @@ fn steps(run: i64) -> Vec<Shown> {
         missing: number(row, 7),
         failed: number(row, 8),
         note: row.get(9),
-        is_finished: row.get(10).unwrap_or(false),
+        is_listed: row.get(10).unwrap_or(false),
+        is_finished: row.get(11).unwrap_or(false),
     })
 }
 
 fn tell(step: &Shown, told: &mut Told) {
-    if !step.is_finished {
+    if !step.is_listed {
         let progress = step.progress();
         if told.progress != progress && told.progress_at.elapsed() >= TELL_EVERY {
             pgrx::notice!("{progress}");
             told.progress = progress;
             told.progress_at = Instant::now();
         }
-    } else if !told.finished.contains(&step.table) {
+        return;
+    }
+    if !told.listed.contains(&step.table) {
         pgrx::notice!("{}", step.result());
-        told.finished.push(step.table.clone());
+        told.listed.push(step.table.clone());
         told.progress_at = Instant::now();
+    }
+    if step.is_finished && !told.finished.contains(&step.table) {
+        if step.missing > 0 {
+            pgrx::notice!("{}: {} gone", step.table, grouped(step.missing));
+        }
+        told.finished.push(step.table.clone());
     }
 }
 
@@ -206,16 +219,15 @@ impl Shown {
         }
     }
 
-    /// `users: 100,000 in 10 s: 99,000 new, 20 changed, 3 gone`
+    /// `users: 100,000 in 10 s: 99,000 new, 20 changed`
     fn result(&self) -> String {
         let mut text = format!(
-            "{}: {} in {}: {} new, {} changed, {} gone",
+            "{}: {} in {}: {} new, {} changed",
             self.table,
             grouped(self.done),
             duration(self.seconds),
             grouped(self.inserted),
             grouped(self.changed),
-            grouped(self.missing),
         );
         if self.failed > 0 {
             text.push_str(&format!(", {} could not be applied", grouped(self.failed)));

@@ -13,7 +13,6 @@ use super::page::{Halt, ask, holding, save};
 use super::plan::{Absence, absence};
 use super::run::Run;
 use super::step::{Phase, Step};
-use super::walk::Walked;
 use crate::clerk_api::{Backend, objects};
 use crate::clock;
 use crate::mirror::lock_budget::{LockBudget, WAIT};
@@ -30,6 +29,9 @@ const MOST_IDS: i64 = 100;
 /// Which rows of a table are an instance's. Of a placeholder the instance is not known: it is the only one's, or nobody's.
 const OF_INSTANCE: &str = "(t.instance_id = $1 OR (t.instance_id IS NULL OR $1 IS NULL) AND $2)";
 
+/// Rows of which nothing but the id is known.
+const PLACEHOLDER: &str = "t.updated_at = '-infinity'";
+
 /// A row that was not seen.
 struct Unseen {
     id: String,
@@ -37,49 +39,51 @@ struct Unseen {
     user_id: Option<String>,
 }
 
-/// Whether so many rows may be taken for gone; if not, what to say. Moves the step on.
-pub fn judge(run: &Run, step: &mut Step, walked: &Walked) -> Result<Option<String>, Halt> {
-    let resource = step.resource;
-    let counts = holding(run, |setup, source| {
-        Counts::of(resource, walked.began_at, setup, source)
-    })?;
-    let is_too_many = counts.are_too_many(walked.seen);
-    if is_too_many && !run.confirm_missing {
-        return Ok(Some(format!(
+/// What is to be done about rows that were not listed.
+pub enum Verdict {
+    /// Go on with that.
+    GoOn(Phase),
+    /// Nothing: they are too many. With what to say.
+    TooMany(String),
+}
+
+/// Whether so many rows may be taken for gone.
+pub fn judge(run: &Run, step: &Step) -> Result<Verdict, Halt> {
+    let (resource, seen) = (step.resource, step.position.seen);
+    let began_at = step.position.began_at.unwrap_or(i64::MIN);
+    let counts = holding(run, |setup, source| Counts::of(resource, began_at, setup, source))?;
+    if counts.are_too_many(seen) && !run.confirm_missing {
+        return Ok(Verdict::TooMany(format!(
             "{table}: Clerk listed {seen}, and {unseen} of the {known} here were not among them; none of these is taken for gone",
             table = resource.table(),
-            seen = walked.seen,
             unseen = counts.unseen,
             known = counts.known,
         )));
     }
-    step.position.walk = None;
-    step.position.began_at = Some(walked.began_at);
-    step.position.phase = match absence(resource) {
+    Ok(Verdict::GoOn(match absence(resource) {
         Absence::AskById | Absence::AskByOrganization => Phase::Asking,
         // Placeholders count: they are to be found out about as well.
         Absence::ListTwice if counts.candidates > 0 => Phase::ListingAgain,
         Absence::ListTwice | Absence::Never => Phase::Missing,
-    };
-    Ok(None)
+    }))
 }
 
 /// How many rows of a table are an instance's.
 struct Counts {
-    /// Those that exist as far as is known here, without placeholders.
+    /// Those that exist as far as is known here, without placeholders and without what belongs to somebody who is gone.
     known: i64,
     /// Those of them that were not seen since.
     unseen: i64,
-    /// The same with placeholders.
+    /// All that were not seen since.
     candidates: i64,
     threshold: f64,
 }
 
 impl Counts {
     fn of(resource: Resource, since: i64, setup: &Setup, source: &Source) -> Self {
+        let counts = format!("t.updated_at > '-infinity' AND {}", has_parents(resource));
         let select = format!(
-            "SELECT count(*) FILTER (WHERE t.updated_at > '-infinity'),
-                    count(*) FILTER (WHERE t.updated_at > '-infinity' AND t.last_seen_at < $3),
+            "SELECT count(*) FILTER (WHERE {counts}), count(*) FILTER (WHERE t.last_seen_at < $3 AND {counts}),
                     count(*) FILTER (WHERE t.last_seen_at < $3)
              FROM clerk.{table} AS t WHERE NOT t.deleted AND {OF_INSTANCE}",
             table = resource.table()
@@ -108,27 +112,41 @@ impl Counts {
     }
 }
 
-/// Asks for every row that was not listed. What Clerk still has is applied; the rest is gone.
+/// Whether what a row belongs to is there, as far as is known.
+fn has_parents(resource: Resource) -> &'static str {
+    match resource {
+        Resource::OrganizationMemberships => {
+            "t.organization_id NOT IN (SELECT o.id FROM clerk.organizations AS o WHERE o.deleted)
+             AND t.user_id NOT IN (SELECT u.id FROM clerk.users AS u WHERE u.deleted)"
+        }
+        Resource::OrganizationInvitations | Resource::OrganizationDomains => {
+            "t.organization_id NOT IN (SELECT o.id FROM clerk.organizations AS o WHERE o.deleted)"
+        }
+        _ => "true",
+    }
+}
+
+/// Asks for every row that was not listed; if not everything was listed, for placeholders only. What Clerk still has is applied;
+/// the rest is gone.
 pub fn ask_for_unseen(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
     let by_organization = absence(step.resource) == Absence::AskByOrganization;
     loop {
         let (position, resource) = (step.position.clone(), step.resource);
+        let which = if run.full_walk { "true" } else { PLACEHOLDER };
         let unseen = holding(run, |setup, source| {
             if by_organization {
                 unseen_in_one_organization(&position.asked, position.began_at, setup, source)
             } else {
                 unseen(
-                    resource,
+                    (resource, which),
                     &position.asked.1,
                     position.began_at,
                     MOST_IDS,
-                    setup,
-                    source,
+                    (setup, source),
                 )
             }
         })?;
         let Some(last) = unseen.last() else {
-            step.position.phase = Phase::Missing;
             return Ok(());
         };
         let asked = (last.organization_id.clone().unwrap_or_default(), last.id.clone());
@@ -200,7 +218,7 @@ pub fn mark_unseen(run: &Run, step: &mut Step) -> Result<(), Halt> {
     loop {
         let (after, resource) = (step.position.asked.1.clone(), step.resource);
         let rows = holding(run, |setup, source| {
-            unseen(resource, &after, Some(began_at), BATCH, setup, source)
+            unseen((resource, "true"), &after, Some(began_at), BATCH, (setup, source))
         })?;
         let Some(last) = rows.last().map(|row| row.id.clone()) else {
             return Ok(());
@@ -241,16 +259,15 @@ pub fn mark_missing(
 
 /// The next rows that exist here and were not seen since, by id.
 fn unseen(
-    resource: Resource,
+    (resource, which): (Resource, &'static str),
     after: &str,
     since: Option<i64>,
     most: i64,
-    setup: &Setup,
-    source: &Source,
+    (setup, source): (&Setup, &Source),
 ) -> Vec<Unseen> {
     let select = format!(
         "SELECT t.id, NULL::text, NULL::text FROM clerk.{table} AS t
-         WHERE NOT t.deleted AND t.last_seen_at < $3 AND t.id > $4 AND {OF_INSTANCE} ORDER BY t.id LIMIT $5",
+         WHERE NOT t.deleted AND t.last_seen_at < $3 AND t.id > $4 AND {which} AND {OF_INSTANCE} ORDER BY t.id LIMIT $5",
         table = resource.table()
     );
     let arguments = [

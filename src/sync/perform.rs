@@ -3,7 +3,9 @@
 use clerk_core::backend_api::{ApiFault, FaultKind, Listing};
 use clerk_core::mirror::Resource;
 
+use super::apply::Tally;
 use super::kind::Kind;
+use super::missing::Verdict;
 use super::page::{Halt, ask, holding, save};
 use super::plan::{self, Absence, absence};
 use super::run::{Run, Trouble};
@@ -75,70 +77,90 @@ fn refusal(run: &Run) -> Option<Trouble> {
 }
 
 fn work_off_step(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
-    match (run.kind, step.resource) {
-        (Kind::SyncUser | Kind::SyncOrganization, _) => subject::sync(run, step, backend),
-        (_, Resource::Subscriptions) => billing::subscriptions(run, step, backend),
-        (Kind::Reconcile, _) if run.full_walk => reconcile_fully(run, step, backend),
-        (Kind::Reconcile, _) => reconcile_news(run, step, backend),
-        (Kind::Backfill, _) => backfill(run, step, backend),
+    match (run.kind, step.resource, step.position.phase) {
+        (Kind::SyncUser | Kind::SyncOrganization, _, _) => subject::sync(run, step, backend),
+        (_, Resource::Subscriptions, _) => billing::subscriptions(run, step, backend),
+        (_, _, Phase::Listing) => list(run, step, backend),
+        (_, _, Phase::Judging) => judge(run, step),
+        (_, _, Phase::Asking) => ask_for_the_rest(run, step, backend),
+        (_, _, Phase::ListingAgain) => list_again(run, step, backend),
+        (_, _, Phase::Missing) => take_for_gone(run, step),
     }
 }
 
-fn backfill(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
-    let walked = walk(run, step, backend, whole(step.resource), None)?;
-    finish(run, step, &walked)
+/// Reads the list. What was not on it is dealt with once all lists were read: then everything that refers to something is there.
+fn list(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    let resource = step.resource;
+    let walked = if run.kind == Kind::Reconcile && !run.full_walk {
+        walk_news(run, step, backend)?
+    } else {
+        walk(run, step, backend, whole(resource), None)?
+    };
+    let phase = match absence(resource) {
+        _ if run.full_walk => Some(Phase::Judging),
+        // For placeholders, of which nothing but the id is known.
+        Absence::AskById => Some(Phase::Asking),
+        _ => None,
+    };
+    save(run, step, |step, _, _, _| {
+        note_read_until(run, resource, walked.began_at);
+        step.position.walk = None;
+        step.position.began_at = Some(walked.began_at);
+        step.position.seen = walked.seen;
+        step.position.phase = phase.unwrap_or_default();
+        step.note_listed();
+        Tally::default()
+    })?;
+    match phase {
+        Some(_) => Ok(()),
+        None => holding(run, |_, _| step.finish(None)),
+    }
 }
 
 /// Reads what is new. The first time, everything.
-fn reconcile_news(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
-    let down_to = known_until(run, step.resource)?;
-    let listing = match Listing::newest_first(step.resource) {
-        Some(listing) if down_to.is_some() && !plan::is_short(step.resource) => listing,
-        _ => whole(step.resource),
-    };
-    let down_to = down_to.filter(|_| !plan::is_short(step.resource));
-    let walked = walk(run, step, backend, listing, down_to)?;
-    finish(run, step, &walked)
-}
-
-fn reconcile_fully(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+fn walk_news(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<Walked, Halt> {
     let resource = step.resource;
-    let mut note = None;
-    if step.position.phase == Phase::Listing {
-        let walked = walk(run, step, backend, whole(resource), None)?;
-        let began_at = walked.began_at;
-        if let Some(refused) = missing::judge(run, step, &walked)? {
-            return holding(run, |_, _| step.refuse(&refused));
-        }
-        save(run, step, |step, _, _, _| {
-            note_read_until(run, step.resource, began_at);
-            super::apply::Tally::default()
-        })?;
-    }
-    if step.position.phase == Phase::Asking {
-        missing::ask_for_unseen(run, step, backend)?;
-    }
-    if step.position.phase == Phase::ListingAgain {
-        let walked = walk(run, step, backend, whole(resource), None)?;
-        if walked.is_complete {
-            step.position.again_at = Some(walked.began_at);
-        } else {
-            note = Some("the listing kept changing, so nothing was taken for gone");
-        }
-        step.position.phase = Phase::Missing;
-        save(run, step, |_, _, _, _| super::apply::Tally::default())?;
-    }
-    if absence(resource) == Absence::ListTwice {
-        missing::mark_unseen(run, step)?;
-    }
-    holding(run, |_, _| step.finish(note))
+    let down_to = known_until(run, resource)?.filter(|_| !plan::is_short(resource));
+    let listing = match Listing::newest_first(resource) {
+        Some(listing) if down_to.is_some() => listing,
+        _ => whole(resource),
+    };
+    walk(run, step, backend, listing, down_to)
 }
 
-fn finish(run: &Run, step: &mut Step, walked: &Walked) -> Result<(), Halt> {
-    holding(run, |_, _| {
-        note_read_until(run, step.resource, walked.began_at);
-        step.finish(None);
+/// Not before all lists were read, and after the parents' turn: what ends with them does not speak against taking it for gone.
+fn judge(run: &Run, step: &mut Step) -> Result<(), Halt> {
+    match missing::judge(run, step)? {
+        Verdict::TooMany(note) => holding(run, |_, _| step.refuse(&note)),
+        Verdict::GoOn(phase) => save(run, step, |step, _, _, _| {
+            step.position.phase = phase;
+            Tally::default()
+        }),
+    }
+}
+
+fn ask_for_the_rest(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    missing::ask_for_unseen(run, step, backend)?;
+    holding(run, |_, _| step.finish(None))
+}
+
+fn list_again(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    let walked = walk(run, step, backend, whole(step.resource), None)?;
+    if !walked.is_complete {
+        let note = "the list kept changing, so nothing was taken for gone";
+        return holding(run, |_, _| step.finish(Some(note)));
+    }
+    save(run, step, |step, _, _, _| {
+        step.position.walk = None;
+        step.position.again_at = Some(walked.began_at);
+        step.position.phase = Phase::Missing;
+        Tally::default()
     })
+}
+
+fn take_for_gone(run: &Run, step: &mut Step) -> Result<(), Halt> {
+    missing::mark_unseen(run, step)?;
+    holding(run, |_, _| step.finish(None))
 }
 
 /// Everything that Clerk lists of a resource. What it does not list is in no plan.

@@ -23,6 +23,8 @@ pub struct Position {
     pub began_at: Option<i64>,
     /// The same of the second walk.
     pub again_at: Option<i64>,
+    /// Rows that the first walk saw.
+    pub seen: u64,
     /// The last row that was asked for: its organization, where that matters, and its id.
     pub asked: (String, String),
 }
@@ -34,6 +36,8 @@ pub enum Phase {
     /// Walking the listing.
     #[default]
     Listing,
+    /// Deciding whether what was not listed may be taken for gone.
+    Judging,
     /// Asking for each row that was not listed.
     Asking,
     /// Walking the listing once more, because some rows were not listed.
@@ -70,11 +74,11 @@ pub fn plan(run: &Run, resources: &[Resource]) {
     }
 }
 
-/// The first step of the run that is not finished.
+/// The next step of the run that is not finished: all lists are read first.
 pub fn next(run: &Run) -> Option<Step> {
     static NEXT: Prepared = Prepared::new(
         "SELECT s.resource, s.position::text, s.done, s.total FROM clerk.sync_steps AS s
-         WHERE s.run_id = $1 AND s.finished_at IS NULL ORDER BY s.ordinal LIMIT 1",
+         WHERE s.run_id = $1 AND s.finished_at IS NULL ORDER BY s.listed_at IS NOT NULL, s.ordinal LIMIT 1",
         &[pg_sys::INT8OID],
     );
     let read = |row: &Row| {
@@ -152,6 +156,15 @@ impl Step {
             self.since.elapsed().as_secs_f64().into_datum(),
         ]);
         self.since = Instant::now();
+    }
+
+    /// Notes that the list was read to its end.
+    pub fn note_listed(&self) {
+        static NOTE: Prepared = Prepared::new(
+            "UPDATE clerk.sync_steps AS s SET listed_at = clock_timestamp() WHERE s.run_id = $1 AND s.resource = $2",
+            &[pg_sys::INT8OID, pg_sys::TEXTOID],
+        );
+        NOTE.run(&[self.run_id.into_datum(), self.resource.table().into_datum()]);
     }
 
     /// Ends the step; with a note if it could not read everything.

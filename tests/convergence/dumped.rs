@@ -3,8 +3,8 @@
 use clerk_sim::{Adversity, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 
-use clerk_tests::expected::{Queries, assert_truth};
 use crate::scene::Scene;
+use clerk_tests::expected::{Queries, assert_truth};
 
 #[test]
 fn a_restored_database_is_the_same_and_goes_on() {
@@ -19,6 +19,18 @@ fn a_restored_database_is_the_same_and_goes_on() {
     for event in world.run(400) {
         scene.deliver(&mut owner, &event);
     }
+    // Somebody who was deleted, and whose address nothing shows any more.
+    let gone = [
+        r#"{"type": "user.created", "timestamp": 1750000000000, "data": {"id": "user_gone", "updated_at": 1750000000000,
+            "email_addresses": [{"id": "idn_gone", "email_address": "gone@example.com"}]}}"#,
+        r#"{"type": "user.deleted", "timestamp": 1750000009000, "data": {"id": "user_gone", "deleted": true}}"#,
+    ];
+    for event in gone {
+        owner
+            .execute("SELECT clerk.apply_event($1::text::jsonb)", &[&event])
+            .expect("the event can be applied");
+    }
+    owner.run("SELECT clerk.maintain()");
     // An application's own table refers to the mirror.
     owner.run(
         "CREATE TABLE invoices (user_id text NOT NULL REFERENCES clerk.users (id));
@@ -64,6 +76,19 @@ fn a_restored_database_is_the_same_and_goes_on() {
     let mut restored = cluster.connect_to("mirror_restored", "postgres");
     assert_eq!(Queries::prepare(&mut restored).tables(&mut restored), tables);
     assert_eq!(restored.value::<String>(ledger), events);
+    restored.run(
+        r#"SELECT clerk.apply_event('{"type": "invitation.created", "timestamp": 1750000001000, "data": {"id": "inv_late",
+               "email_address": "gone@example.com", "created_at": 1750000001000}}');
+           SELECT clerk.maintain();
+           DELETE FROM clerk.webhook_events WHERE subject_id = 'inv_late' AND erased_at IS NOT NULL"#,
+    );
+    let told: i64 = restored.value(
+        "SELECT (SELECT count(*) FROM clerk.invitations AS i WHERE i::text LIKE '%gone@%')
+              + (SELECT count(*) FROM clerk.webhook_events AS e WHERE e::text LIKE '%gone@%' OR e.subject_id = 'inv_late')",
+    );
+    assert_eq!(told, 0, "who is erased stays so");
+    restored.run("DELETE FROM clerk.invitations WHERE id = 'inv_late'");
+
     scene.add_secret(&mut restored);
     for event in world.run(100) {
         let answer = scene.deliver(&mut restored, &event);

@@ -67,6 +67,7 @@ fn an_argument_left_out_leaves_its_setting_alone() {
         "environment": "production",
         "publishable_key": key,
         "jwks_url": "https://mirror.example.com/keys",
+        "api_url": "https://api.clerk.com/v1",
         "authorized_parties": ["https://app.example.com"],
         "allow_missing_azp": true,
         "audiences": ["api"],

@@ -51,7 +51,7 @@ fn the_owner_of_a_database_installs_and_owns_everything() {
     let mut owner = db.owner();
     owner.run("CREATE EXTENSION clerk_sync");
     let not_owned = "
-        SELECT COALESCE(string_agg(pg_describe_object(classid, objid, 0), ', '), '') FROM pg_depend
+        SELECT COALESCE(string_agg(pg_describe_object(classid, objid, 0), ', ' ORDER BY pg_describe_object(classid, objid, 0)), '') FROM pg_depend
         WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
           AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'clerk_sync')
           AND current_user::regrole IS DISTINCT FROM CASE classid
@@ -60,7 +60,10 @@ fn the_owner_of_a_database_installs_and_owns_everything() {
               WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE oid = objid)
               WHEN 'pg_namespace'::regclass THEN (SELECT nspowner FROM pg_namespace WHERE oid = objid)
           END";
-    assert_eq!(owner.value::<String>(not_owned), "");
+    assert_eq!(
+        owner.value::<String>(not_owned),
+        "function clerk.set_authenticator_pre_config(boolean), function clerk.write_realtime_keys(jsonb)"
+    );
     let schema = "SELECT nspowner::regrole = current_user::regrole FROM pg_namespace WHERE nspname = 'clerk'";
     assert!(owner.value::<bool>(schema));
 

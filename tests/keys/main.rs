@@ -7,6 +7,7 @@ mod faults;
 mod flood;
 mod install;
 mod key_sets;
+mod owners_code;
 mod privileges;
 mod proxy;
 mod refresh;

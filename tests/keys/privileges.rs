@@ -9,22 +9,28 @@ use postgres::Client;
 use crate::bearer::{assert_user, token_of};
 
 /// What only the owner and roles given `clerk.grant_admin()` may call.
-const ADMINISTRATION: [&str; 18] = [
+const ADMINISTRATION: [&str; 23] = [
     "clerk.add_webhook_signing_secret('x')",
     "clerk.configure()",
     "clerk.configure_mirror()",
+    "clerk.configure_requests()",
     "clerk.drop_event_handler(0)",
+    "clerk.drop_secret_key()",
     "clerk.drop_webhook_signing_secret('x')",
     "clerk.import_jwks('https://clerk.sim.test', '{}')",
     "clerk.inspect_jwt('x')",
     "clerk.maintain()",
     "clerk.on_event('*', 'now')",
+    "clerk.postgrest_connection()",
     "clerk.prune_webhook_events()",
     "clerk.refresh_jwks()",
     "clerk.remove_instance('https://clerk.sim.test')",
     "clerk.replay_event('x')",
     "clerk.retry_failed()",
+    "clerk.secret_keys()",
+    "clerk.service_env()",
     "clerk.set_identity_source('auto')",
+    "clerk.set_secret_key('x')",
     "clerk.verify_jwt('x')",
     "clerk.verify_webhook('{}', '{}')",
     "clerk.webhook_signing_secrets()",
@@ -35,7 +41,8 @@ const OWNERSHIP: [&str; 3] = [
     "clerk.grant_admin('anon')",
     "clerk.revoke_admin('anon')",
 ];
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
+    "api_budgets",
     "event_handlers",
     "handler_runs",
     "instances",

@@ -4,8 +4,14 @@ mod handlers;
 mod pooled;
 mod scene;
 
+mod bad_input;
+mod ensure;
+mod leaks;
+mod notify;
 mod postgrest;
 mod restored;
 mod secrets;
 mod settings;
+mod squatters;
+mod verify;
 mod visibility;

@@ -87,10 +87,15 @@ impl Secret {
 
     /// Makes the database accept it.
     pub fn add(&self, owner: &mut Client) {
+        self.add_to(owner, ISSUER);
+    }
+
+    /// Makes the database accept it as another instance's.
+    pub fn add_to(&self, owner: &mut Client, issuer: &str) {
         owner
             .execute(
                 "SELECT clerk.add_webhook_signing_secret($1, $2)",
-                &[&self.text, &ISSUER],
+                &[&self.text, &issuer],
             )
             .expect("the secret can be added");
     }

@@ -11,7 +11,7 @@ use crate::scene::{Scene, event};
 
 const T0: i64 = 1_750_000_000_000;
 /// In what nobody but the owner and the service may read.
-const PRIVATE: &str = "PRIVATEMARKER";
+pub const PRIVATE: &str = "PRIVATEMARKER";
 
 fn user(id: &str, name: &str) -> Value {
     json!({
@@ -50,7 +50,7 @@ fn invitation(organization_id: &str) -> Value {
 }
 
 /// Ada and Bob are in Acme, Carl is in Globex.
-fn populate(scene: &Scene) {
+pub fn populate(scene: &Scene) {
     let mut events = Vec::new();
     for (id, name) in [("user_ada", "Ada"), ("user_bob", "Bob"), ("user_carl", "Carl")] {
         events.push(event("user.created", T0, user(id, name)));

@@ -1,11 +1,12 @@
-//! Operations: maintenance with and without a launcher, keys handed over to PostgREST and its neighbours, and what the database says
-//! of itself.
+//! Operations: maintenance with and without a launcher, keys handed over to PostgREST and its neighbours, what the database says of
+//! itself, and leaving.
 
 #[cfg(pg_cron)]
 mod cron;
 mod doctor;
 mod handover;
 mod launcher;
+mod leaving;
 mod rounds;
 mod scene;
 mod shutdown;

@@ -173,12 +173,12 @@ fn retries_are_committed_on_the_way() {
         ));
     }
     owner.run(
-        "UPDATE clerk.webhook_events SET next_attempt_at = clock_timestamp() - interval '1 hour' + svix_id_number * interval '1 second'
-         FROM (SELECT svix_id AS id, row_number() OVER (ORDER BY svix_id) AS svix_id_number FROM clerk.webhook_events) AS numbered
+        "UPDATE clerk.webhook_events SET next_attempt_at = clock_timestamp() - interval '1 hour' + number * interval '1 second'
+         FROM (SELECT svix_id AS id, row_number() OVER (ORDER BY svix_id) AS number FROM clerk.webhook_events) AS numbered
          WHERE id = svix_id",
     );
     let begun: i64 = owner.value("SELECT max(id) FROM clerk.maintenance_rounds");
-    reload_for_a_round(&db);
+    ask_for_a_round(&db);
     wait_until("the first batches were applied", || {
         events(&mut owner, "applied") >= 40
     });
@@ -198,7 +198,7 @@ fn retries_are_committed_on_the_way() {
 }
 
 /// Asks the launcher for a round, as every change of an instance does.
-fn reload_for_a_round(db: &TestDb) {
+fn ask_for_a_round(db: &TestDb) {
     db.superuser()
         .run("SELECT clerk.configure(issuer => 'https://clerk.sim.test', authorized_parties => ARRAY['https://app.example'])");
 }

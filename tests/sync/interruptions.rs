@@ -121,7 +121,7 @@ fn a_killed_server_goes_on_where_it_was() {
     let (scene, _) = Scene::on(&cluster, world(46), 400);
     let mut owner = scene.owner();
     let id = hang(&scene, &mut owner);
-    let users = scene.asked("/users");
+    let roles = scene.asked("/organization_roles");
     cluster.kill_hard();
     cluster.restart();
     scene.clerk.clear_api_faults();
@@ -130,8 +130,8 @@ fn a_killed_server_goes_on_where_it_was() {
     owner.run("SELECT clerk.maintain()");
     assert_eq!(wait(&mut owner, id), "done", "{:#}", told(&mut owner, id));
     assert_eq!(
-        scene.asked("/users"),
-        users,
+        scene.asked("/organization_roles"),
+        roles,
         "what was committed is not read again"
     );
     scene.assert_truth("after the crash");

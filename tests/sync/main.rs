@@ -3,6 +3,7 @@
 
 mod absence;
 mod backfill;
+mod client;
 mod faults;
 mod interruptions;
 mod news;

@@ -10,8 +10,8 @@ use postgres::types::Json;
 use postgres::{Client, GenericClient};
 use serde_json::{Value, json};
 
-/// What Clerk's lists can fill.
-pub const LISTED: [Resource; 11] = [
+/// What Clerk lists whole.
+pub const LISTED: [Resource; 9] = [
     Resource::Permissions,
     Resource::Roles,
     Resource::Users,
@@ -21,8 +21,6 @@ pub const LISTED: [Resource; 11] = [
     Resource::Invitations,
     Resource::OrganizationDomains,
     Resource::WaitlistEntries,
-    Resource::Subscriptions,
-    Resource::SubscriptionItems,
 ];
 
 /// The most that a busy machine may take for what takes a moment.

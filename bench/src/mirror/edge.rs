@@ -29,6 +29,9 @@ const TABLES: &str = "
         id text PRIMARY KEY, organization_id text, user_id text, role text, created_at timestamptz, updated_at timestamptz);
     RESET ROLE;";
 
+/// How long self-hosted Supabase lets the isolate of a function live: `workerTimeoutMs` in its main function.
+pub const LIFE: Duration = Duration::from_secs(60);
+
 /// Deno, running.
 pub struct Edge {
     child: Child,
@@ -48,7 +51,13 @@ impl Edge {
             .nth(1)
             .expect("it says deno, and which");
         let mut child = Command::new(&deno)
-            .args(["run", "--allow-net", "--allow-env", "edge_function.ts"])
+            .args([
+                "run",
+                "--allow-net",
+                "--allow-env",
+                "--allow-read",
+                "edge_runtime.ts",
+            ])
             .current_dir(HOME)
             .env("DENO_NO_UPDATE_CHECK", "1")
             .env("SIGNING_SECRET", secret)
@@ -84,6 +93,16 @@ impl Edge {
             .expect("the function answers 200; its error is above");
         // Only a connection whose answer was read can be used again.
         answer.body_mut().read_to_string().expect("the answer is text");
+    }
+
+    /// Ends the function's isolate; the next delivery starts another.
+    pub fn end_life(&self, sender: &Agent) {
+        sender.delete(&self.url).call().expect("the runtime answers");
+    }
+
+    /// Processor time of Deno alone, ended isolates included.
+    pub fn cpu_of_runtime(&self) -> Duration {
+        cpu::used_in_all(self.child.id())
     }
 
     /// Processor time of Deno and of its connections to Postgres.

@@ -22,6 +22,7 @@ mod reason;
 mod reverification;
 mod scoped_list;
 mod session_claims;
+pub mod sql_text;
 mod webhook;
 
 pub use algorithm::Algorithm;

@@ -105,8 +105,7 @@ impl Function {
     pub fn call(&self, event: &str, members: &str) {
         let statement = format!("SELECT {}($1::jsonb || $2::jsonb)", self.name);
         let arguments = [event.into(), members.into()];
-        Spi::connect_mut(|client| client.update(&statement, None, &arguments).map(|_| ()))
-            .unwrap_or_else(|error| sql::fault(error));
+        sql::query(|| Spi::connect_mut(|client| client.update(&statement, None, &arguments).map(|_| ())));
     }
 }
 

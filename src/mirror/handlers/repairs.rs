@@ -27,7 +27,18 @@ struct Table {
 struct Row {
     /// A hash of all that is not bookkeeping of ours.
     content: String,
+    /// If a deleted person's data was taken out of it.
+    is_erased: bool,
+    updated_at: String,
     instance_id: Option<String>,
+}
+
+impl Row {
+    /// Listing an erased row fills it again, until the next upkeep; that is nothing to tell of.
+    fn differs_from(&self, before: &Row) -> bool {
+        let is_only_filled = before.is_erased && before.updated_at == self.updated_at;
+        before.content != self.content && !is_only_filled
+    }
 }
 
 impl<'s> Repairs<'s> {
@@ -71,7 +82,7 @@ impl<'s> Repairs<'s> {
             for (id, row) in after {
                 let verb = match table.before.get(&id) {
                     None => "created",
-                    Some(before) if before.content != row.content => "updated",
+                    Some(before) if row.differs_from(before) => "updated",
                     Some(_) => continue,
                 };
                 self.call(&event_type(table.resource, verb), &id, &row);
@@ -126,20 +137,27 @@ fn rows(resource: Resource, ids: &[String]) -> HashMap<String, Row> {
         bookkeeping.push(format!("{}_observed_at", side.name));
     }
     let select = format!(
-        "SELECT t.id, md5((to_jsonb(t) - $2::text[])::text), t.instance_id FROM clerk.{} AS t
+        "SELECT t.id, md5((to_jsonb(t) - $2::text[])::text), t.data @> '{{\"erased\": true}}', t.updated_at::text, t.instance_id
+         FROM clerk.{} AS t
          WHERE t.id = ANY ($1) AND NOT t.deleted AND t.updated_at > '-infinity'",
         resource.table()
     );
     let arguments = [ids.to_vec().into(), bookkeeping.into()];
     // Not as a reading statement: that would not see what this function has written.
-    Spi::connect_mut(|client| {
-        let mut found = HashMap::new();
-        for row in client.update(&select, None, &arguments)? {
-            let content = row.get::<String>(2)?.unwrap_or_default();
-            let instance_id = row.get(3)?;
-            found.insert(row.get(1)?.unwrap_or_default(), Row { content, instance_id });
-        }
-        Ok::<_, pgrx::spi::Error>(found)
-    })
-    .unwrap_or_else(|error| sql::fault(error))
+    let read = || {
+        Spi::connect_mut(|client| {
+            let mut found = HashMap::new();
+            for row in client.update(&select, None, &arguments)? {
+                let known = Row {
+                    content: row.get(2)?.unwrap_or_default(),
+                    is_erased: row.get(3)?.unwrap_or_default(),
+                    updated_at: row.get(4)?.unwrap_or_default(),
+                    instance_id: row.get(5)?,
+                };
+                found.insert(row.get(1)?.unwrap_or_default(), known);
+            }
+            Ok::<_, pgrx::spi::Error>(found)
+        })
+    };
+    sql::query(read)
 }

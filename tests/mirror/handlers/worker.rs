@@ -136,7 +136,10 @@ fn its_death_loses_nothing() {
     let worker = wait_for_worker(&mut scene);
     let killed = Command::new("kill").arg("-9").arg(worker.to_string()).status();
     assert!(killed.expect("kill can be run").success());
-    // The server takes that for a crash, ends every session and recovers.
+    // The server takes that for a crash, ends every session and recovers. Until it has noticed, it lets new ones in.
+    wait_until("the sessions are ended", || {
+        scene.owner.simple_query("SELECT 1").is_err()
+    });
     wait_until("the server is back", || {
         let session = cluster.session(scene.db.name(), "postgres");
         session

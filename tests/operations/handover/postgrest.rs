@@ -167,7 +167,10 @@ impl Postgrest {
     /// readInDbConfig
     pub fn read(&mut self) {
         // ConfigReadErrorObs: logged, and as if there were no settings.
-        let settings = self.query().inspect_err(|error| eprintln!("{error:?}")).unwrap_or_default();
+        let settings = self
+            .query()
+            .inspect_err(|error| eprintln!("{error:?}"))
+            .unwrap_or_default();
         let text = settings.get("jwt_secret").or(self.environment.as_ref());
         let secret = match text
             .filter(|text| !text.is_empty())

@@ -108,9 +108,7 @@ fn what_is_not_realtimes_is_left_alone() {
 /// A non-superuser owns the extension, and Realtime's table is a superuser's.
 fn owned(cluster: &Cluster, clerk: &Simulator) -> (Client, Client) {
     let mut superuser = cluster.superuser();
-    superuser.run(
-        "CREATE ROLE demoted LOGIN; GRANT anon, authenticated, service_role TO demoted",
-    );
+    superuser.run("CREATE ROLE demoted LOGIN; GRANT anon, authenticated, service_role TO demoted");
     superuser.run("CREATE DATABASE demoted_db OWNER demoted");
     let mut owner = cluster.connect_to("demoted_db", "demoted");
     owner.run("CREATE EXTENSION clerk_sync");

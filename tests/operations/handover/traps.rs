@@ -116,7 +116,7 @@ fn a_setting_that_would_mask_the_keys_is_found_with_its_mend() {
             "{mend}"
         );
         assert!(failure.detail.is_some_and(|detail| detail.ends_with(&mend)));
-        assert!(!connection(&mut owner, "installed").is_some_and(|installed| installed == "true"));
+        assert_eq!(connection(&mut owner, "stored_at"), None, "the secret was not kept");
         owner.run(&mend);
         assert_eq!(settings_of_authenticator(&mut owner), others);
     }

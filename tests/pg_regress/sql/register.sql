@@ -91,7 +91,9 @@ SELECT format('%s is not the extension''s', c.oid::regclass) FROM pg_class AS c
 WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind <> 'i'
   AND NOT EXISTS (SELECT FROM member WHERE classid = 'pg_class'::regclass AND objid = c.oid);
 SELECT format('%s belongs to %s', p.oid::regprocedure, p.proowner::regrole) FROM pg_proc AS p
-WHERE p.pronamespace = 'clerk'::regnamespace AND p.proowner <> 'clerk_installer'::regrole;
+WHERE p.pronamespace = 'clerk'::regnamespace AND p.proowner <> 'clerk_installer'::regrole
+  -- What only a superuser may do; none of them touches anything of the installer's.
+  AND p.proname NOT IN ('set_authenticator_pre_config', 'write_realtime_keys');
 SELECT format('%s belongs to %s', c.oid::regclass, c.relowner::regrole) FROM pg_class AS c
 WHERE c.relnamespace = 'clerk'::regnamespace AND c.relowner <> 'clerk_installer'::regrole;
 -- No overloads.

@@ -20,7 +20,9 @@ pub fn answered_at(date: Option<&str>, now: SystemTime) -> Result<i64, &'static 
     if apart > FARTHEST {
         return Err("its Date header and this server's clock are more than a day apart");
     }
-    let since_1970 = time.duration_since(UNIX_EPOCH).map_err(|_| "its Date header is no HTTP date")?;
+    let since_1970 = time
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| "its Date header is no HTTP date")?;
     i64::try_from(since_1970.as_micros()).map_err(|_| "its Date header is no HTTP date")
 }
 
@@ -48,8 +50,13 @@ mod unit {
     fn no_time_is_made_up() {
         let now = at(EXAMPLE_SECONDS);
         for bad in [
-            None, Some(""), Some("784111777"), Some("1994-11-06T08:49:37Z"), Some("Sun, 06 Nov 1994 08:49:37 +0100"),
-            Some("Sun, 31 Feb 1994 08:49:37 GMT"), Some("Mon, 06 Nov 1994 08:49:37 GMT"),
+            None,
+            Some(""),
+            Some("784111777"),
+            Some("1994-11-06T08:49:37Z"),
+            Some("Sun, 06 Nov 1994 08:49:37 +0100"),
+            Some("Sun, 31 Feb 1994 08:49:37 GMT"),
+            Some("Mon, 06 Nov 1994 08:49:37 GMT"),
         ] {
             assert!(answered_at(bad, now).is_err(), "{bad:?}");
         }

@@ -139,7 +139,10 @@ impl Refusing<'_> {
                 message.push_str(&format!(" ({})", short(code)));
             }
         } else if (300..400).contains(&self.status) {
-            message.push_str(&format!(", a redirection to {}", quote(self.location.unwrap_or("nowhere"))));
+            message.push_str(&format!(
+                ", a redirection to {}",
+                quote(self.location.unwrap_or("nowhere"))
+            ));
         } else {
             message.push_str(&format!(" and {}", what_it_is(self.body)));
         }
@@ -157,18 +160,27 @@ const LATER: &str = "It is tried again by itself. If it lasts, see https://statu
 fn judge(status: u16, code: Option<&str>, by_clerk: bool) -> (FaultKind, &'static str) {
     match (status, code) {
         (401, _) if by_clerk => (FaultKind::Final, SECRET_KEY),
-        (402, _) => (FaultKind::Final, "The plan of the instance does not include this; leave the table out of configure(mirror => …)."),
+        (402, _) => (
+            FaultKind::Final,
+            "The plan of the instance does not include this; leave the table out of configure(mirror => …).",
+        ),
         (403, _) if by_clerk => (
             FaultKind::Final,
             "Settings or plan of the instance do not allow this request: switch the feature on in Clerk's dashboard, or leave the table \
              out of configure(mirror => …).",
         ),
-        (404, _) if by_clerk => (FaultKind::NotFound, "It was deleted, or never was there. If it should be, check that the secret key is of this instance."),
+        (404, _) if by_clerk => (
+            FaultKind::NotFound,
+            "It was deleted, or never was there. If it should be, check that the secret key is of this instance.",
+        ),
         (400 | 410 | 422, _) if by_clerk => (
             FaultKind::Final,
             "Clerk does not accept the request as this version of clerk_sync makes it: update the extension, and report what this says.",
         ),
-        (429, _) => (FaultKind::Later, "More requests were made than Clerk allows the instance, by whatever application: they go on by themselves, slower."),
+        (429, _) => (
+            FaultKind::Later,
+            "More requests were made than Clerk allows the instance, by whatever application: they go on by themselves, slower.",
+        ),
         (408 | 425 | 500..=599, _) => (FaultKind::Later, LATER),
         _ => (FaultKind::Final, URL),
     }
@@ -177,7 +189,11 @@ fn judge(status: u16, code: Option<&str>, by_clerk: bool) -> (FaultKind, &'stati
 /// Words for a body that is none of Clerk's.
 pub(super) fn what_it_is(body: &str) -> String {
     let start = body.trim_start();
-    let begins = |with: &str| start.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let begins = |with: &str| {
+        start
+            .get(..with.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
     if start.is_empty() {
         "nothing else".to_owned()
     } else if begins("<!doctype") || begins("<html") || begins("<?xml") {

@@ -19,6 +19,17 @@ pub(super) struct Order {
     pub(super) asked: bool,
 }
 
+impl Order {
+    /// Whether the first comes before the second, for sure.
+    pub(super) fn is_before(self, one: i64, other: i64) -> bool {
+        if self.newest_first {
+            one > other
+        } else {
+            one < other
+        }
+    }
+}
+
 const OLDEST_FIRST: Order = Order {
     by: "created_at",
     newest_first: false,
@@ -65,7 +76,10 @@ impl Listing {
                 ..list("/invitations")
             },
             Resource::SubscriptionItems => Self {
-                filters: vec![("paginated", "true".to_owned()), ("include_free", "true".to_owned())],
+                filters: vec![
+                    ("paginated", "true".to_owned()),
+                    ("include_free", "true".to_owned()),
+                ],
                 ..Self::billing("/billing/subscription_items".to_owned())
             },
             Resource::Sessions | Resource::Subscriptions | Resource::PaymentAttempts => return None,
@@ -76,7 +90,11 @@ impl Listing {
     /// nothing better.
     pub fn newest_first(resource: Resource) -> Option<Self> {
         let all = Self::all(resource)?;
-        let by = if resource == Resource::Users { "updated_at" } else { "created_at" };
+        let by = if resource == Resource::Users {
+            "updated_at"
+        } else {
+            "created_at"
+        };
         Some(Self {
             order: all.order.map(|order| Order {
                 by,
@@ -124,7 +142,10 @@ impl Listing {
 
     /// The attempts to pay a statement.
     pub fn payment_attempts_of_statement(statement_id: &str) -> Self {
-        Self::billing(format!("/billing/statements/{}/payment_attempts", encode(statement_id)))
+        Self::billing(format!(
+            "/billing/statements/{}/payment_attempts",
+            encode(statement_id)
+        ))
     }
 
     /// The objects with these ids; at most [`MAX_IDS`]. None for a resource whose list takes no ids.
@@ -184,7 +205,11 @@ impl Listing {
 
     /// The path of the subscription of a person or an organization, whose id tells which.
     pub fn subscription_path(payer_id: &str) -> String {
-        let payers = if payer_id.starts_with("org_") { "organizations" } else { "users" };
+        let payers = if payer_id.starts_with("org_") {
+            "organizations"
+        } else {
+            "users"
+        };
         format!("/{payers}/{}/billing/subscription", encode(payer_id))
     }
 }

@@ -21,8 +21,8 @@ pub struct Rate {
     interval: Micros,
     /// How many may go out at once after a rest.
     burst: i64,
-    /// How many a worker reserves at a time, so that the table of budgets is written some times a second at most.
-    at_a_time: u32,
+    /// The most that a worker reserves at a time, so that the table of budgets is written some times a second at most.
+    pub at_a_time: u32,
 }
 
 impl Rate {
@@ -53,14 +53,18 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Takes requests out of the budget.
-    pub fn reserve(&mut self, rate: Rate, now: Micros) -> Slots {
-        let due = if self.next_at > now + HORIZON { now } else { self.next_at.max(now) };
-        self.next_at = due + rate.interval * i64::from(rate.at_a_time);
+    /// Takes so many requests out of the budget.
+    pub fn reserve(&mut self, rate: Rate, wanted: u32, now: Micros) -> Slots {
+        let due = if self.next_at > now + HORIZON {
+            now
+        } else {
+            self.next_at.max(now)
+        };
+        self.next_at = due + rate.interval * i64::from(wanted);
         Slots {
             next_at: due - rate.interval * (rate.burst - 1),
             interval: rate.interval,
-            left: rate.at_a_time,
+            left: wanted,
             reserved_at: now,
         }
     }
@@ -73,7 +77,11 @@ impl Budget {
     /// Until when nobody may ask; `now` or earlier if they may. A time farther away than anything we write is none.
     pub fn blocked(&self, now: Micros) -> Micros {
         let longest = super::retry::LONGEST_BLOCK.as_micros() as Micros;
-        if self.blocked_until > now + longest { now } else { self.blocked_until }
+        if self.blocked_until > now + longest {
+            now
+        } else {
+            self.blocked_until
+        }
     }
 }
 
@@ -111,10 +119,13 @@ mod unit {
         let mut slots = vec![Slots::default(); workers];
         let mut clock = vec![1_000_000_000; workers];
         let mut sent = Vec::new();
-        while let Some(worker) = (0..workers).filter(|w| clock[*w] < 1_000_000_000 + until).min_by_key(|w| clock[*w]) {
+        while let Some(worker) = (0..workers)
+            .filter(|w| clock[*w] < 1_000_000_000 + until)
+            .min_by_key(|w| clock[*w])
+        {
             let now = clock[worker];
             let at = slots[worker].take(now).unwrap_or_else(|| {
-                slots[worker] = budget.reserve(rate, now);
+                slots[worker] = budget.reserve(rate, rate.at_a_time, now);
                 slots[worker].take(now).expect("they are new")
             });
             sent.push(at);
@@ -127,7 +138,12 @@ mod unit {
 
     fn most_in_a_window(sent: &[Micros]) -> usize {
         (0..sent.len())
-            .map(|first| sent[first..].iter().take_while(|at| **at < sent[first] + WINDOW).count())
+            .map(|first| {
+                sent[first..]
+                    .iter()
+                    .take_while(|at| **at < sent[first] + WINDOW)
+                    .count()
+            })
             .max()
             .unwrap_or(0)
     }
@@ -140,7 +156,11 @@ mod unit {
                 let most = most_in_a_window(&sent);
                 assert!(most <= limit, "{environment:?}, {workers} workers: {most}");
                 // And the allowance is used: seven tenths of it over a minute.
-                assert!(sent.len() >= 6 * limit * 7 / 10 - limit / 10, "{environment:?}, {workers} workers: {}", sent.len());
+                assert!(
+                    sent.len() >= 6 * limit * 7 / 10 - limit / 10,
+                    "{environment:?}, {workers} workers: {}",
+                    sent.len()
+                );
             }
         }
     }
@@ -148,7 +168,7 @@ mod unit {
     #[test]
     fn old_reservations_are_void() {
         let mut budget = Budget::default();
-        let mut slots = budget.reserve(Rate::of(Environment::Development), 1_000_000_000);
+        let mut slots = budget.reserve(Rate::of(Environment::Development), 3, 1_000_000_000);
         assert_eq!(slots.take(1_000_000_000), Some(1_000_000_000));
         assert_eq!(slots.take(1_000_000_000 + WINDOW + 1), None);
         // The clock was set back.
@@ -163,7 +183,12 @@ mod unit {
             blocked_until: now + 3_600_000_000_000,
         };
         assert!(budget.blocked(now) <= now);
-        assert_eq!(budget.reserve(Rate::of(Environment::Production), now).take(now), Some(now));
+        assert_eq!(
+            budget
+                .reserve(Rate::of(Environment::Production), 1, now)
+                .take(now),
+            Some(now)
+        );
         assert!(budget.next_at < now + HORIZON);
     }
 

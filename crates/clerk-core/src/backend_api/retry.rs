@@ -21,7 +21,9 @@ const LONGEST: Duration = Duration::from_secs(8);
 /// The wait after the `failures`th failure (from 1): 0.5 s, doubled each time up to 8 s, of which `dice`, from 0 to 1, says how
 /// much of its second half: many workers must not come back at the same moment.
 pub fn pause(failures: u32, dice: f64) -> Duration {
-    let whole = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST);
+    let whole = FIRST
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LONGEST);
     whole.mul_f64(0.5 + 0.5 * dice.clamp(0.0, 1.0))
 }
 
@@ -46,7 +48,10 @@ mod unit {
     #[test]
     fn waits_double_up_to_a_bound_and_differ() {
         let whole = |failures| pause(failures, 1.0).as_millis();
-        assert_eq!([1, 2, 3, 4, 5, 6, 99].map(whole), [500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 99].map(whole),
+            [500, 1000, 2000, 4000, 8000, 8000, 8000]
+        );
         assert_eq!(pause(3, 0.0).as_millis(), 1000);
     }
 

@@ -35,10 +35,14 @@ impl SecretKey {
             _ => return Err(not_a_secret_key(text)),
         };
         if rest.is_empty() {
-            return Err(SecretKeyError("there is nothing behind the prefix of the secret key"));
+            return Err(SecretKeyError(
+                "there is nothing behind the prefix of the secret key",
+            ));
         }
         // It becomes a header: nothing may end that early.
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.');
+        let fits = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.')
+        };
         if text.len() > MAX_BYTES || !rest.bytes().all(fits) {
             return Err(SecretKeyError(
                 "the secret key holds characters that Clerk's keys do not have; was it copied with something else?",
@@ -142,8 +146,19 @@ mod unit {
     #[test]
     fn other_things_are_refused_without_being_repeated() {
         for text in [
-            "", "sk_", "sk_test_", "sk_live_ ", "pk_test_abc", "whsec_abc", "ak_abc", "sk_other_abc", "SK_TEST_abc", "sk_test_a b",
-            "sk_test_a\r\nX: y", "sk_test_…", "sk_test_é",
+            "",
+            "sk_",
+            "sk_test_",
+            "sk_live_ ",
+            "pk_test_abc",
+            "whsec_abc",
+            "ak_abc",
+            "sk_other_abc",
+            "SK_TEST_abc",
+            "sk_test_a b",
+            "sk_test_a\r\nX: y",
+            "sk_test_…",
+            "sk_test_é",
         ] {
             let error = SecretKey::parse(text).expect_err(text).to_string();
             assert!(!error.contains("abc") && !error.contains("X: y"), "{error}");
@@ -155,6 +170,9 @@ mod unit {
     fn nothing_that_begins_like_a_key_gets_out() {
         let key = SecretKey::parse("sk_test_a+b/c=").expect("it is a key");
         let text = "got \"Bearer sk_test_a+b/c=\" and sk_live_other-1, not sk_nothing";
-        assert_eq!(key.taken_out_of(text), "got \"Bearer sk_…\" and sk_…, not sk_nothing");
+        assert_eq!(
+            key.taken_out_of(text),
+            "got \"Bearer sk_…\" and sk_…, not sk_nothing"
+        );
     }
 }

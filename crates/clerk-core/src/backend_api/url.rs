@@ -34,7 +34,10 @@ mod unit {
 
     #[test]
     fn values_are_encoded() {
-        let query = [("order_by", "+created_at".to_owned()), ("user_id", "a&b=ü/".to_owned())];
+        let query = [
+            ("order_by", "+created_at".to_owned()),
+            ("user_id", "a&b=ü/".to_owned()),
+        ];
         assert_eq!(
             request_url("https://api.clerk.com/v1/", "/users", &query),
             "https://api.clerk.com/v1/users?order_by=%2Bcreated_at&user_id=a%26b%3D%C3%BC%2F"

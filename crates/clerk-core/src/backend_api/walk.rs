@@ -5,15 +5,12 @@
 //! a row that was seen, or begins before the last one, nothing was passed over; else the walk steps back until it does. At the end
 //! the rows are counted against Clerk's own count, and read again if there should be more.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use serde::Deserialize;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-use super::lists::{Listing, MAX_LIMIT, Order};
+use super::answered::{Answered, Row};
+use super::lists::{Listing, MAX_LIMIT};
+use super::position::Position;
 use super::url::Query;
-use crate::mirror::time;
 
 /// How many rows of a page the next one shows again.
 const OVERLAP: usize = 10;
@@ -38,105 +35,6 @@ const MAX_PASSES: u32 = 2;
 pub struct Walk {
     listing: Listing,
     at: Position,
-}
-
-/// What is saved of a walk, so that another process can go on with it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Position {
-    /// When the first answer came, by Clerk, in microseconds since 1970.
-    began_at: Option<i64>,
-    /// Which of the list's rounds.
-    round: usize,
-    /// Rows per page: fewer than the most after an answer that was too large.
-    limit: u32,
-    /// Ids of the last rows that were seen, the latest last.
-    tail: Vec<String>,
-    /// How many of these, from the end, are no cursors any more.
-    refused: usize,
-    /// Rows before the next page.
-    offset: u64,
-    /// How far the last step back went, if the walk has not found the way again.
-    back: u64,
-    /// Rows that are to come again after steps back.
-    owed: u64,
-    /// What the last row that was seen is sorted by.
-    edge: Option<i64>,
-    /// Rows seen in this round, and in those before.
-    seen: u64,
-    seen_before: u64,
-    /// Clerk's count of this round, when it was first and last told, and of those before.
-    first_total: Option<u64>,
-    total: Option<u64>,
-    total_before: u64,
-    /// Whether Clerk is to be asked for its count.
-    recount: bool,
-    /// How often the round was begun again.
-    passes: u32,
-    repeats: u32,
-    idle: u32,
-    restarts: u32,
-    /// Brent's way to notice a circle: a cursor from before, replaced after 1, 2, 4, … pages.
-    mark: Option<String>,
-    lap: u64,
-    next_lap: u64,
-    /// Whether no round that has ended had fewer rows than Clerk counts.
-    complete: bool,
-    done: bool,
-}
-
-impl Default for Position {
-    fn default() -> Self {
-        Self {
-            began_at: None,
-            round: 0,
-            limit: MAX_LIMIT,
-            tail: Vec::new(),
-            refused: 0,
-            offset: 0,
-            back: 0,
-            owed: 0,
-            edge: None,
-            seen: 0,
-            seen_before: 0,
-            first_total: None,
-            total: None,
-            total_before: 0,
-            recount: true,
-            passes: 0,
-            repeats: 0,
-            idle: 0,
-            restarts: 0,
-            mark: None,
-            lap: 0,
-            next_lap: 1,
-            complete: true,
-            done: false,
-        }
-    }
-}
-
-/// What an answer holds.
-#[derive(Debug, Clone)]
-pub struct Answered {
-    /// Where in the body the array of objects is.
-    pub objects: Range<usize>,
-    rows: Vec<Row>,
-    total: Option<u64>,
-}
-
-impl Answered {
-    /// The ids of the objects, in their order.
-    pub fn into_ids(self) -> Vec<String> {
-        self.rows.into_iter().map(|row| row.id).collect()
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Row {
-    id: String,
-    /// What the list is sorted by, in microseconds since 1970.
-    key: Option<i64>,
 }
 
 /// What came of an answer.
@@ -164,7 +62,8 @@ impl Walk {
     /// Goes on from where [`Self::position`] was taken; from the beginning if that makes no sense.
     pub fn resume(listing: Listing, position: &serde_json::Value) -> Self {
         let at = Position::deserialize(position).ok();
-        let at = at.filter(|at| at.round <= listing.rounds.len() && (MIN_LIMIT..=MAX_LIMIT).contains(&at.limit));
+        let at =
+            at.filter(|at| at.round <= listing.rounds.len() && (MIN_LIMIT..=MAX_LIMIT).contains(&at.limit));
         Self {
             at: at.unwrap_or_default(),
             listing,
@@ -234,7 +133,14 @@ impl Walk {
     /// What to ask for next.
     pub fn query(&self) -> Query {
         let mut query = self.listing.filters.clone();
-        query.extend(self.listing.rounds.get(self.at.round).copied().flatten().map(|(name, value)| (name, value.to_owned())));
+        query.extend(
+            self.listing
+                .rounds
+                .get(self.at.round)
+                .copied()
+                .flatten()
+                .map(|(name, value)| (name, value.to_owned())),
+        );
         if let Some(order) = self.listing.order.filter(|order| order.asked) {
             let sign = if order.newest_first { '-' } else { '+' };
             query.push(("order_by", format!("{sign}{}", order.by)));
@@ -279,18 +185,7 @@ impl Walk {
     /// # Errors
     /// When it is nothing of that, in words that follow "the answer is".
     pub fn read(&self, body: &str) -> Result<Answered, String> {
-        let (list, total) = list(body)?;
-        let rows: Vec<RawRow> = serde_json::from_str(list).map_err(|error| format!("no list of objects with ids: {error}"))?;
-        let start = list.as_ptr() as usize - body.as_ptr() as usize;
-        let row = |row: &RawRow| Row {
-            id: row.id.to_string(),
-            key: self.listing.order.and_then(|order| row.key(order)),
-        };
-        Ok(Answered {
-            objects: start..start + list.len(),
-            rows: rows.iter().map(row).collect(),
-            total,
-        })
+        Answered::read(body, self.listing.order)
     }
 
     /// Takes the answer to [`Self::query`], of that time by Clerk.
@@ -302,7 +197,11 @@ impl Walk {
         if self.at.idle >= MAX_IDLE {
             return Step::Stuck("it goes on without showing anything new");
         }
-        if self.at.total.is_some_and(|total| self.at.seen > 2 * total + MAX_EXCESS) {
+        if self
+            .at
+            .total
+            .is_some_and(|total| self.at.seen > 2 * total + MAX_EXCESS)
+        {
             return Step::Stuck("it goes on far beyond the number of rows that Clerk counts");
         }
         self.at.idle += 1;
@@ -315,7 +214,9 @@ impl Walk {
 
     fn by_cursor(&mut self, rows: &[Row]) -> Step {
         let is = |row: &Row, id: Option<&str>| id == Some(row.id.as_str());
-        if rows.iter().any(|row| is(row, self.cursor())) || rows.last().is_some_and(|last| is(last, self.at.mark.as_deref())) {
+        if rows.iter().any(|row| is(row, self.cursor()))
+            || rows.last().is_some_and(|last| is(last, self.at.mark.as_deref()))
+        {
             return self.repeated();
         }
         let new = rows.iter().filter(|row| !self.at.tail.contains(&row.id)).count();
@@ -337,22 +238,33 @@ impl Walk {
 
     fn by_offset(&mut self, rows: &[Row]) -> Step {
         let is_known = |row: &Row| self.at.tail.contains(&row.id);
-        let joins = self.at.offset == 0 || rows.iter().any(is_known) || rows.first().is_some_and(|first| self.is_before_edge(first));
+        let joins = self.at.offset == 0
+            || rows.iter().any(is_known)
+            || rows.first().is_some_and(|first| self.is_before_edge(first));
         if !joins {
-            let back = (2 * self.at.back).max(u64::from(self.at.limit.div_ceil(2))).min(self.at.offset);
+            let back = (2 * self.at.back)
+                .max(u64::from(self.at.limit.div_ceil(2)))
+                .min(self.at.offset);
             self.at.back = back;
             self.at.offset -= back;
             self.at.owed += back;
             return Step::Nothing;
         }
-        let new = rows.iter().filter(|row| !is_known(row) && !self.is_before_edge(row)).count();
+        let new = rows
+            .iter()
+            .filter(|row| !is_known(row) && !self.is_before_edge(row))
+            .count();
         let is_full = rows.len() >= self.at.limit as usize;
         if is_full && new == 0 && self.at.owed == 0 {
             return self.repeated();
         }
         let forward = (rows.len() - OVERLAP.min(rows.len() / 2)) as u64;
         self.at.back = 0;
-        self.at.owed = if new > 0 { 0 } else { self.at.owed.saturating_sub(forward) };
+        self.at.owed = if new > 0 {
+            0
+        } else {
+            self.at.owed.saturating_sub(forward)
+        };
         self.at.offset += forward;
         self.see(rows, new);
         self.end_if_short(rows, new == 0)
@@ -399,7 +311,11 @@ impl Walk {
         if is_short && (is_over || self.at.total.is_some_and(|total| self.at.seen >= total)) {
             self.end();
         }
-        if rows.is_empty() { Step::Nothing } else { Step::Page }
+        if rows.is_empty() {
+            Step::Nothing
+        } else {
+            Step::Page
+        }
     }
 
     fn end(&mut self) {
@@ -448,48 +364,5 @@ impl Walk {
             idle: self.at.idle,
             ..Position::default()
         };
-    }
-}
-
-impl Order {
-    fn is_before(self, one: i64, other: i64) -> bool {
-        if self.newest_first { one > other } else { one < other }
-    }
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    data: &'a RawValue,
-    total_count: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct RawRow<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    created_at: Option<&'a RawValue>,
-    #[serde(borrow)]
-    updated_at: Option<&'a RawValue>,
-}
-
-impl RawRow<'_> {
-    fn key(&self, order: Order) -> Option<i64> {
-        let value = if order.by == "updated_at" { self.updated_at } else { self.created_at };
-        time::micros(value?.get())
-    }
-}
-
-/// The text of the array, and the number of rows, if it is told.
-fn list(body: &str) -> Result<(&str, Option<u64>), String> {
-    let trimmed = body.trim();
-    if trimmed.starts_with('[') {
-        return Ok((trimmed, None));
-    }
-    match serde_json::from_str::<Envelope>(trimmed) {
-        Ok(envelope) => Ok((envelope.data.get(), envelope.total_count)),
-        Err(error) if trimmed.starts_with('{') => Err(format!("no list: {error}")),
-        Err(_) => Err(format!("no JSON but {}", super::fault::what_it_is(trimmed))),
     }
 }

@@ -44,6 +44,8 @@ const KNOWN: &[(&str, &[&str])] = &[
 ];
 /// The envelope's members beside `data` and `event_attributes`.
 const ENVELOPE: &[&str] = &["object", "type", "timestamp", "instance_id"];
+/// The members that hold somebody's address in objects that are not that somebody.
+const ADDRESSES: &[&str] = &["email_address", "affiliation_email_address"];
 const EMAIL: &str = "email";
 const SMS: &str = "sms";
 
@@ -108,6 +110,15 @@ pub struct Event<'a> {
     latest_at: i64,
 }
 
+/// An e-mail address that an event tells of without telling whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// As Clerk writes it.
+    pub address: String,
+    /// When what the event is about was made, in microseconds since 1970: an invitation to that address, perhaps.
+    pub created_at: Option<i64>,
+}
+
 /// What an event is about, by the first part of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Topic {
@@ -161,7 +172,39 @@ impl<'a> Event<'a> {
             return data.id("id");
         }
         let of_user = || data.object("user")?.id("id");
-        data.id("user_id").or_else(of_user)
+        let of_member = || data.object("public_user_data")?.id("user_id");
+        data.id("user_id").or_else(of_user).or_else(of_member)
+    }
+
+    /// The e-mail addresses of the user whom the event shows.
+    pub fn addresses(&self) -> Vec<String> {
+        let Some(data) = &self.data else {
+            return Vec::new();
+        };
+        let of_session = data.object("user");
+        let users = [Some(data), of_session.as_ref()].into_iter().flatten();
+        users
+            .filter_map(|user| user.list("email_addresses"))
+            .flatten()
+            .filter_map(|element| Some(RawObject::inside(element)?.text("email_address")?.into_owned()))
+            .collect()
+    }
+
+    /// The address that the payload shows and that may be anybody's: whom an invitation is for, who waits, by whom a domain was
+    /// verified.
+    pub fn addressee(&self, policy: &Policy) -> Option<Addressee> {
+        let data = self.data.as_ref()?;
+        let resource = match self.topic() {
+            Topic::Resource(Resource::Users) | Topic::Message => return None,
+            Topic::Resource(resource) => Some(resource),
+            Topic::Unknown => None,
+        };
+        let mut shown = ADDRESSES.iter().filter(|name| !policy.excludes(resource, name));
+        let address = shown.find_map(|name| data.text(name))?;
+        Some(Addressee {
+            address: address.into_owned(),
+            created_at: data.micros("created_at"),
+        })
     }
 
     /// Why the event touches no row, if so. `own_instances` are the ids of the instance that sent it; none means unknown.
@@ -237,6 +280,9 @@ impl<'a> Event<'a> {
                 if (is_state || is_id) && is_scalar(value) {
                     ids.member(name, &fit(value));
                 }
+            }
+            if let Some(member) = data.object("public_user_data") {
+                ids.member("public_user_data", &redact::ids_of(&member));
             }
             skeleton.member("data", &ids.end());
         }

@@ -19,7 +19,7 @@ mod scan;
 pub(crate) mod time;
 mod value;
 
-pub use event::{Event, Ignored};
+pub use event::{Addressee, Event, Ignored};
 pub use fit::fit_json;
 pub use list::{content_id, instance_of, list_events};
 pub use observation::{LOWEST, Live, Observation, SideValue, reduce};

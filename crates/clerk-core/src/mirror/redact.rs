@@ -232,9 +232,14 @@ fn without(json: &str, names: &[&str]) -> String {
 
 /// Only the ids of an object that shows another resource.
 fn ids(json: &str) -> String {
-    let Some(object) = RawObject::inside(json) else {
-        return "null".to_owned();
-    };
+    match RawObject::inside(json) {
+        Some(object) => ids_of(&object),
+        None => "null".to_owned(),
+    }
+}
+
+/// The same of an object that was read already.
+pub(super) fn ids_of(object: &RawObject) -> String {
     let mut ids = Writer::new(96);
     // The key is a permission's, by which roles name it.
     for name in ["id", "user_id", "organization_id", "key"] {

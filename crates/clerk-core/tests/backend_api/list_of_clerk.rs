@@ -51,8 +51,14 @@ impl ClerkList {
     fn select(&mut self, query: &[(&str, String)]) -> Vec<Row> {
         self.requests += 1;
         assert!(self.requests < 100_000, "the walk goes on for ever");
-        let number = |name| value(query, name).map_or(0, |value| value.parse::<usize>().expect("it is a number"));
-        let behind = |cursor: &str| self.rows.iter().position(|row| row.id == cursor).map_or(0, |at| at + 1);
+        let number =
+            |name| value(query, name).map_or(0, |value| value.parse::<usize>().expect("it is a number"));
+        let behind = |cursor: &str| {
+            self.rows
+                .iter()
+                .position(|row| row.id == cursor)
+                .map_or(0, |at| at + 1)
+        };
         let first = value(query, "starting_after").map_or_else(|| number("offset"), behind);
         let mut rows = self.rows.clone();
         if value(query, "order_by").is_some_and(|order| order.starts_with('-')) {
@@ -63,7 +69,10 @@ impl ClerkList {
 }
 
 fn value<'q>(query: &'q [(&str, String)], name: &str) -> Option<&'q str> {
-    query.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    query
+        .iter()
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.as_str())
 }
 
 pub fn array(rows: &[Row]) -> String {
@@ -71,7 +80,10 @@ pub fn array(rows: &[Row]) -> String {
         .iter()
         .map(|row| {
             let time = row.created_at;
-            format!(r#"{{"id": "{}", "object": "x", "created_at": {time}, "updated_at": {time}}}"#, row.id)
+            format!(
+                r#"{{"id": "{}", "object": "x", "created_at": {time}, "updated_at": {time}}}"#,
+                row.id
+            )
         })
         .collect();
     format!("[{}]", objects.join(","))

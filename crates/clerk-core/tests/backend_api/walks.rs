@@ -49,7 +49,11 @@ fn every_row_of_a_quiet_list_is_seen_once_by_cursor() {
         assert_eq!(seen, ids(&list.rows), "{count} users");
         assert!(walk.is_complete());
         assert_eq!((walk.seen(), walk.total()), (count as u64, Some(count as u64)));
-        assert!(i64::from(list.requests) <= count / 500 + 1, "{} requests for {count}", list.requests);
+        assert!(
+            i64::from(list.requests) <= count / 500 + 1,
+            "{} requests for {count}",
+            list.requests
+        );
     }
 }
 
@@ -61,7 +65,11 @@ fn every_row_of_a_quiet_list_is_seen_by_offset() {
         assert_eq!(seen, ids(&list.rows).into_iter().collect(), "{count} rows");
         assert!(walk.is_complete());
         assert_eq!((walk.seen(), walk.total()), (count as u64, Some(count as u64)));
-        assert!(i64::from(list.requests) <= count / 490 + 1, "{} requests for {count}", list.requests);
+        assert!(
+            i64::from(list.requests) <= count / 490 + 1,
+            "{} requests for {count}",
+            list.requests
+        );
     }
 }
 
@@ -79,7 +87,10 @@ fn deleted_rows_make_no_later_ones_disappear() {
         })
         .into_iter()
         .collect();
-        let missed: Vec<_> = ids(&list.rows).into_iter().filter(|id| !seen.contains(id)).collect();
+        let missed: Vec<_> = ids(&list.rows)
+            .into_iter()
+            .filter(|id| !seen.contains(id))
+            .collect();
         assert_eq!(missed, Vec::<String>::new(), "{deleted} deleted at a time");
         assert!(walk.is_complete());
     }
@@ -179,7 +190,11 @@ fn a_page_that_comes_again_is_asked_for_again() {
             answers += 1;
             // Every other answer is the one before.
             if answers % 2 == 1 {
-                last = if resource == Resource::Users { list.users(&query).expect("the cursor is known") } else { list.page(&query) };
+                last = if resource == Resource::Users {
+                    list.users(&query).expect("the cursor is known")
+                } else {
+                    list.page(&query)
+                };
             }
             seen.extend(take(&mut walk, &last).expect("the walk goes on"));
         }
@@ -196,9 +211,17 @@ fn a_list_that_goes_round_is_given_up() {
         let mut walk = walk_of(Resource::Users);
         walk.count(1_000_000, 0);
         let end = (0..100).find_map(|_| {
-            let cursor = walk.query().into_iter().find(|(name, _)| *name == "starting_after");
-            let page = (0..circle).find(|page| cursor.as_ref().is_some_and(|(_, id)| *id == rows(*page)[499].id));
-            take(&mut walk, &array(&rows(page.map_or(0, |page| (page + 1) % circle)))).err()
+            let cursor = walk
+                .query()
+                .into_iter()
+                .find(|(name, _)| *name == "starting_after");
+            let page =
+                (0..circle).find(|page| cursor.as_ref().is_some_and(|(_, id)| *id == rows(*page)[499].id));
+            take(
+                &mut walk,
+                &array(&rows(page.map_or(0, |page| (page + 1) % circle))),
+            )
+            .err()
         });
         assert_eq!(end, Some("the same page comes again and again"), "{circle} pages");
         assert!(!walk.is_complete());
@@ -212,7 +235,10 @@ fn a_list_that_goes_round_is_given_up() {
     let mut walk = walk_of(Resource::Users);
     walk.count(1_500, 0);
     let end = (0..1_000).find_map(|answer| take(&mut walk, &array(&rows(answer % 3))).err());
-    assert_eq!(end, Some("it goes on far beyond the number of rows that Clerk counts"));
+    assert_eq!(
+        end,
+        Some("it goes on far beyond the number of rows that Clerk counts")
+    );
 }
 
 #[test]
@@ -230,7 +256,10 @@ fn an_empty_or_short_answer_is_not_the_end() {
             2 => "[]".to_owned(),
             3 => {
                 let body = list.users(&query).expect("the cursor is known");
-                let cut = body.match_indices("},{").nth(5).map_or(body.len() - 1, |(at, _)| at + 1);
+                let cut = body
+                    .match_indices("},{")
+                    .nth(5)
+                    .map_or(body.len() - 1, |(at, _)| at + 1);
                 format!("{}]", &body[..cut])
             }
             _ => list.users(&query).expect("the cursor is known"),
@@ -252,7 +281,11 @@ fn fewer_rows_than_clerk_counts_are_not_all() {
             if walk.wants_count() {
                 walk.count(700, 0);
             }
-            let body = if resource == Resource::Users { "[]" } else { r#"{"data": [], "total_count": 700}"# };
+            let body = if resource == Resource::Users {
+                "[]"
+            } else {
+                r#"{"data": [], "total_count": 700}"#
+            };
             assert_eq!(take(&mut walk, body), Ok(Vec::new()));
         }
         assert!(!walk.is_complete(), "{resource:?}");
@@ -267,7 +300,11 @@ fn invitations_are_read_with_and_without_the_revoked_ones() {
         let query = walk.query();
         let revoked = query.contains(&("status", "revoked".to_owned()));
         queries.push(revoked);
-        let rows = if revoked { vec![row(7)] } else { vec![row(1), row(2)] };
+        let rows = if revoked {
+            vec![row(7)]
+        } else {
+            vec![row(1), row(2)]
+        };
         let body = format!(r#"{{"data": {}, "total_count": {}}}"#, array(&rows), rows.len());
         take(&mut walk, &body).expect("the list can be read");
     }
@@ -278,7 +315,12 @@ fn invitations_are_read_with_and_without_the_revoked_ones() {
 #[test]
 fn less_is_asked_for_after_an_answer_that_was_too_large() {
     let mut walk = walk_of(Resource::Organizations);
-    let limit = |walk: &Walk| walk.query().into_iter().find(|(name, _)| *name == "limit").map(|(_, value)| value);
+    let limit = |walk: &Walk| {
+        walk.query()
+            .into_iter()
+            .find(|(name, _)| *name == "limit")
+            .map(|(_, value)| value)
+    };
     for expected in ["250", "125", "62", "31", "15", "7", "3", "2"] {
         assert!(walk.shrink());
         assert_eq!(limit(&walk).as_deref(), Some(expected));
@@ -292,7 +334,14 @@ fn less_is_asked_for_after_an_answer_that_was_too_large() {
 
 #[test]
 fn a_position_that_makes_no_sense_is_the_beginning() {
-    for position in ["null", "[]", r#"{"limit": 0}"#, r#"{"limit": 5000}"#, r#"{"round": 9}"#, r#"{"tail": "x"}"#] {
+    for position in [
+        "null",
+        "[]",
+        r#"{"limit": 0}"#,
+        r#"{"limit": 5000}"#,
+        r#"{"round": 9}"#,
+        r#"{"tail": "x"}"#,
+    ] {
         let position = serde_json::from_str(position).expect("it is JSON");
         let walk = Walk::resume(Listing::all(Resource::Roles).expect("it has a list"), &position);
         assert_eq!(walk.query(), walk_of(Resource::Roles).query());
@@ -321,7 +370,10 @@ fn what_is_no_list_is_named() {
     }
     let body = r#" {"total_count": 2, "data": [{"id": "a"}, {"id": "b\u00e9"}], "x": 1} "#;
     let answered = walk.read(body).expect("it is a list");
-    assert_eq!(&body[answered.objects.clone()], r#"[{"id": "a"}, {"id": "b\u00e9"}]"#);
+    assert_eq!(
+        &body[answered.objects.clone()],
+        r#"[{"id": "a"}, {"id": "b\u00e9"}]"#
+    );
     assert_eq!(answered.into_ids(), ["a", "bé"]);
 }
 

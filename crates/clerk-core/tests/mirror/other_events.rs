@@ -1,7 +1,7 @@
 //! Invitations into the application, the waitlist, messages, and types that we do not know.
 
 use clerk_core::mirror::Resource::{Invitations, WaitlistEntries};
-use clerk_core::mirror::{Event, Ignored};
+use clerk_core::mirror::{Event, Ignored, Policy};
 use serde_json::{Value, json};
 
 use crate::reading::{assert_alive, columns, data, every_resource, micros, observe, rows};
@@ -103,6 +103,13 @@ fn the_ledger_knows_whose_data_a_payload_may_hold() {
     assert_eq!(of("", user("user_1")), ada, "no type at all");
     assert_eq!(of("session.created", crate::samples::session()), ada);
     assert_eq!(
+        of(
+            "organizationMembership.created",
+            crate::samples::membership("orgmem_1", "org_1", "user_1")
+        ),
+        ada
+    );
+    assert_eq!(
         of("passkey.created", json!({"id": "pk_1", "user_id": "user_1"})),
         ada
     );
@@ -130,4 +137,57 @@ fn the_envelope_is_read() {
     assert_eq!(event.subject_id.as_deref(), Some("user_1"));
     assert_eq!(event.instance_id.as_deref(), Some("ins_1"));
     assert_eq!(event.event_at, micros(AT));
+}
+
+#[test]
+fn the_ledger_knows_whose_address_a_payload_may_hold() {
+    let policy = every_resource();
+    let of = |event_type: &str, data: Value, policy: &Policy| {
+        let body = event(event_type, data).to_string();
+        let addressee = Event::parse(&body, 0).unwrap().addressee(policy)?;
+        Some((addressee.address, addressee.created_at))
+    };
+    let invitation =
+        json!({"id": "inv_1", "email_address": "Ada@example.com", "created_at": 1_750_000_000_000_i64});
+    let ada = Some(("Ada@example.com".to_owned(), Some(1_750_000_000_000_000)));
+    for event_type in [
+        "invitation.created",
+        "organizationInvitation.revoked",
+        "waitlistEntry.updated",
+        "comet.sighted",
+    ] {
+        assert_eq!(of(event_type, invitation.clone(), &policy), ada, "{event_type}");
+    }
+    let domain = json!({"id": "orgdmn_1", "affiliation_email_address": "ada@example.com"});
+    let at_domain = Some(("ada@example.com".to_owned(), None));
+    assert_eq!(of("organizationDomain.created", domain, &policy), at_domain);
+    // What is not stored is not hashed, and a person's own event names them by their id.
+    assert_eq!(of("email.created", invitation.clone(), &policy), None);
+    assert_eq!(of("user.created", user("user_1"), &policy), None);
+    let without = Policy {
+        exclude_fields: vec!["invitations.email_address".to_owned()],
+        ..every_resource()
+    };
+    assert_eq!(of("invitation.created", invitation, &without), None);
+}
+
+#[test]
+fn an_event_tells_the_addresses_of_its_user() {
+    let addresses = json!([{"id": "idn_1", "email_address": "a@example.com"}, {"id": "idn_2", "email_address": "B@example.com"}, 7]);
+    let user = json!({"id": "user_1", "email_addresses": addresses});
+    for (event_type, data) in [
+        ("user.updated", user.clone()),
+        (
+            "session.created",
+            json!({"id": "sess_1", "user_id": "user_1", "user": user}),
+        ),
+    ] {
+        let body = event(event_type, data).to_string();
+        let event = Event::parse(&body, 0).unwrap();
+        assert_eq!(
+            event.addresses(),
+            ["a@example.com", "B@example.com"],
+            "{event_type}"
+        );
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::reading::payload;
 use crate::redaction::{MARKER, assert_cut, under};
-use crate::samples::{email, event, organization_invitation, session, user, with};
+use crate::samples::{email, event, membership, organization_invitation, session, user, with};
 
 #[test]
 fn objects_of_unknown_types_are_searched_through() {
@@ -93,6 +93,10 @@ fn a_skeleton_has_only_ids_times_and_states() {
         ),
         ("user.banned", user("user_1")),
         ("email.created", email()),
+        (
+            "organizationMembership.updated",
+            membership("orgmem_1", "org_1", "user_1"),
+        ),
     ] {
         let body = event(event_type, object.clone()).to_string();
         let event = Event::parse(&body, 0).unwrap();
@@ -101,6 +105,10 @@ fn a_skeleton_has_only_ids_times_and_states() {
         assert_eq!(skeleton["data"]["id"], object["id"]);
         assert_eq!(skeleton.get("event_attributes"), None);
         for (name, value) in skeleton["data"].as_object().unwrap() {
+            if name == "public_user_data" {
+                assert_eq!(value, &json!({"user_id": "user_1"}));
+                continue;
+            }
             let allowed = [
                 "id",
                 "object",

@@ -123,6 +123,17 @@ impl ApiError {
         )
     }
 
+    /// The instance sends no webhooks.
+    pub(crate) fn no_svix_app() -> Self {
+        let message = "No Svix apps are associated with the current instance.";
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "svix_app_missing",
+            message,
+            message.to_owned(),
+        )
+    }
+
     /// This payer has no subscription.
     pub(crate) fn no_subscription() -> Self {
         let message = "Subscription not found";

@@ -24,6 +24,8 @@ pub struct ApiSettings {
     pub user_billing: bool,
     /// Whether organizations can pay.
     pub organization_billing: bool,
+    /// Whether the instance has an app at Svix; if not, there is no delivery log.
+    pub webhooks: bool,
     /// Whether `starting_after` may name a person who was deleted meanwhile. Clerk does not say what it does then; by
     /// default it is a 422.
     pub follow_deleted_cursor: bool,
@@ -82,6 +84,7 @@ impl Default for ApiSettings {
             organizations: true,
             user_billing: true,
             organization_billing: true,
+            webhooks: true,
             follow_deleted_cursor: false,
             clock: WorldClock::World,
         }
@@ -118,6 +121,7 @@ impl ApiSettings {
             Endpoint::Subscription(Scope::Organization(_)) if !organizations => {
                 Err(ApiError::no_billing("organizations"))
             }
+            Endpoint::SvixUrl if !self.webhooks => Err(ApiError::no_svix_app()),
             Endpoint::Subscription(_) if !people => Err(ApiError::no_billing("users")),
             Endpoint::List(list)
                 if list.resource == Resource::SubscriptionItems && !people && !organizations =>

@@ -106,6 +106,9 @@ fn the_delivery_log_has_an_address() {
     assert!(answer["svix_url"].as_str().unwrap().starts_with("https://"));
     assert_eq!(answer.as_object().unwrap().len(), 1);
     assert_eq!(scene.get("/webhooks/svix_url").status, 404, "it is a POST");
+    scene.clerk.change_api(|api| api.webhooks = false);
+    let none = scene.post("/webhooks/svix_url");
+    assert_eq!(none.error(), (400, "svix_app_missing".to_owned()));
 }
 
 #[test]

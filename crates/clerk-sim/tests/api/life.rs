@@ -66,7 +66,10 @@ fn a_test_can_change_the_world_between_pages() {
         }
     });
     // It is listed once more, and gone when that answer has come.
-    assert_eq!(scene.ids("/users?limit=1&order_by=created_at"), [first.clone()]);
+    assert_eq!(
+        scene.ids("/users?limit=1&order_by=created_at"),
+        std::slice::from_ref(&first)
+    );
     assert_ne!(scene.ids("/users?limit=1&order_by=created_at"), [first]);
 }
 

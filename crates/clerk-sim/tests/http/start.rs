@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clerk_sim::{Options, Simulator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{call, token_part};
 
@@ -45,6 +46,15 @@ fn the_program_says_where_it_listens() {
             "https://clerk.demo.example",
             "--kid",
             "ins_demo",
+            "--secret-key",
+            "sk_live_demo",
+            "--users",
+            "8",
+            "--organizations",
+            "2",
+            "--memberships",
+            "5",
+            "--wall-clock",
         ])
         .stdout(Stdio::piped())
         .spawn()
@@ -57,18 +67,37 @@ fn the_program_says_where_it_listens() {
     let url = place["url"].as_str().unwrap();
     let keys = call(url, "GET", "/.well-known/jwks.json", "").json();
     let token = call(url, "POST", "/sim/tokens", "{}");
+    let memberships = call(url, "GET", "/sim/world/api/organization_memberships", "").json();
+    let settings = call(url, "GET", "/sim/api", "").json();
     program.kill().unwrap();
     program.wait().unwrap();
 
     assert_eq!(place["issuer"], "https://clerk.demo.example");
     assert_eq!(place["jwks_url"], format!("{url}/.well-known/jwks.json"));
     assert_eq!(keys["keys"][0]["kid"], "ins_demo");
+    assert_eq!(place["api_url"], format!("{url}/v1"));
+    assert_eq!(place["secret_key"], "sk_live_demo");
+    assert_eq!(settings["clock"], json!({ "wall": { "ahead_ms": 0 } }));
+    assert_eq!(memberships["objects"].as_array().unwrap().len(), 5);
+    let observed_at_s = memberships["observed_at_ms"].as_i64().unwrap() / 1_000;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    assert!(
+        observed_at_s > now_s - 3_600,
+        "the world's time is this machine's"
+    );
     assert_eq!(token_part(&token, 1)["iss"], "https://clerk.demo.example");
 }
 
 #[test]
 fn the_program_refuses_what_it_does_not_know() {
-    for arguments in [&["--bogus"][..], &["--port"], &["--port", "x"]] {
+    for arguments in [
+        &["--bogus"][..],
+        &["--port"],
+        &["--port", "x"],
+        &["--users", "many"],
+        &["--users", "2", "--organizations", "1", "--memberships", "3"],
+        &["--organizations", "1"],
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_clerk-sim"))
             .args(arguments)
             .output()

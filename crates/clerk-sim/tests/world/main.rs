@@ -5,6 +5,7 @@ mod life;
 mod markers;
 mod model;
 mod network;
+mod settled;
 mod shapes;
 mod signature;
 mod speed;

@@ -1,0 +1,158 @@
+-- Leaving: what we put outside our own schema is taken back, before DROP EXTENSION takes the rest.
+
+-- Settings of roles and of this database that are ours, or name us in a list.
+CREATE FUNCTION clerk.uninstall_settings() RETURNS TABLE (step text, object text, statement text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT 'setting', format('%s of %s', item.name, whose.words),
+        CASE
+            WHEN kept.entries IS NULL THEN format('ALTER %s RESET %s', whose.words, item.name)
+            -- In PostgREST's settings the list is one text, in Postgres' own each entry is quoted by itself.
+            WHEN starts_with(item.name, 'pgrst.') THEN format('ALTER %s SET %s = %L', whose.words, item.name, array_to_string(kept.entries, ', '))
+            ELSE format('ALTER %s SET %s = %s', whose.words, item.name, (SELECT string_agg(quote_literal(e), ', ') FROM unnest(kept.entries) AS e))
+        END
+    FROM pg_db_role_setting AS s
+    LEFT JOIN pg_roles AS r ON r.oid = s.setrole
+    LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN s.setrole = 0 THEN format('DATABASE %I', d.datname)
+            WHEN s.setdatabase = 0 THEN format('ROLE %I', r.rolname)
+            ELSE format('ROLE %I IN DATABASE %I', r.rolname, d.datname)
+        END
+    ) AS whose (words)
+    CROSS JOIN unnest(s.setconfig) AS config (entry)
+    CROSS JOIN LATERAL (SELECT split_part(config.entry, '=', 1), substr(config.entry, strpos(config.entry, '=') + 1)) AS item (name, value)
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN starts_with(item.name, 'clerk.') THEN '.*'
+            WHEN item.name IN ('pgrst.db_pre_config', 'pgrst.db_pre_request') THEN '^clerk\..*$'
+            WHEN item.name IN ('pgrst.db_schemas', 'pgrst.db_extra_search_path', 'search_path') THEN '^clerk$'
+            WHEN item.name IN ('session_preload_libraries', 'local_preload_libraries') THEN '^(.*/)?clerk_sync(\.so)?$'
+        END
+    ) AS ours (pattern)
+    CROSS JOIN LATERAL (
+        SELECT array_agg(part.entry ORDER BY part.number) FILTER (WHERE part.entry !~ ours.pattern), bool_or(part.entry ~ ours.pattern)
+        FROM (
+            SELECT CASE WHEN starts_with(m[1], '"') THEN replace(substr(m[1], 2, length(m[1]) - 2), '""', '"') ELSE rtrim(m[1]) END, n
+            FROM regexp_matches(item.value, '"(?:[^"]|"")*"|[^\s,"][^,]*', 'g') WITH ORDINALITY AS found (m, n)
+        ) AS part (entry, number)
+    ) AS kept (entries, found)
+    WHERE kept.found AND (d.oid IS NULL OR d.datname = current_database())
+    ORDER BY 2, 3
+$body$;
+COMMENT ON FUNCTION clerk.uninstall_settings() IS
+    'Settings of roles and of this database that clerk.uninstall() takes back: clerk.…, PostgREST''s hooks into this schema, and this extension in lists of libraries and schemas. STABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.uninstall_services() RETURNS TABLE (step text, object text, statement text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    connected boolean := false;
+    realtime boolean := false;
+BEGIN
+    IF to_regclass('cron.job') IS NOT NULL THEN
+        RETURN QUERY EXECUTE $query$
+            SELECT
+                CASE WHEN j.command ~ '\mclerk\.maintain\(' THEN 'cron' ELSE 'by hand' END,
+                format('job %s of pg_cron', j.jobid),
+                CASE
+                    WHEN j.command ~ '\mclerk\.maintain\(' THEN format('SELECT cron.unschedule(%s::bigint)', j.jobid)
+                    ELSE format('-- It runs %s, which uses the extension: change it, or SELECT cron.unschedule(%s).', quote_literal(j.command), j.jobid)
+                END
+            FROM cron.job AS j
+            WHERE j.database = current_database() AND j.command ~ '\mclerk\.'
+            ORDER BY j.jobid
+        $query$;
+    END IF;
+    IF to_regprocedure('clerk.postgrest_connection()') IS NOT NULL THEN
+        EXECUTE 'SELECT c.installed, c.realtime_since IS NOT NULL FROM clerk.postgrest_connection() AS c' INTO STRICT connected, realtime;
+    END IF;
+    IF realtime THEN
+        RETURN QUERY VALUES ('realtime', '_realtime.tenants', 'SELECT clerk.disconnect_realtime()');
+    END IF;
+    IF connected THEN
+        RETURN QUERY VALUES ('postgrest', 'pgrst.db_pre_config of ROLE authenticator', 'SELECT clerk.disconnect_postgrest(true)');
+    END IF;
+    RETURN QUERY SELECT DISTINCT 'api', quote_ident(e.schema), format('SELECT clerk.hide_api(%L)', e.schema) FROM clerk.exposed_api() AS e ORDER BY 2;
+END
+$body$;
+COMMENT ON FUNCTION clerk.uninstall_services() IS
+    'What clerk.uninstall() takes back from pg_cron, Realtime, PostgREST and exposed schemas. STABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.uninstall_by_hand() RETURNS TABLE (step text, object text, statement text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT 'by hand', hint.object, '-- ' || hint.words
+    FROM (VALUES
+        (1, 'Clerk''s dashboard', 'Webhooks: delete the endpoint of this database, or point it to what takes its place. Clerk goes on sending for days.'),
+        (2, 'environment of PostgREST, Realtime, Storage', 'They verify tokens with the keys they are given. Clerk''s have to be there if Clerk''s tokens are to count on, and nobody renews them any more.'),
+        (3, 'postgresql.conf', 'Take clerk_sync out of shared_preload_libraries and session_preload_libraries, and lines that begin with clerk., before the library''s file goes; then restart.'),
+        (4, 'pg_cron in another database', 'Unschedule there what cron.schedule_in_database() runs here.'),
+        (5, 'files', 'Last, when no database of this server has the extension: remove clerk_sync.so, clerk_sync.control and clerk_sync--*.sql, or their package.')
+    ) AS hint (number, object, words)
+    UNION ALL
+    SELECT 'by hand', format('secret %s in Supabase Vault', quote_literal(s.vault_name)), '-- It is yours and stays: delete it if nothing else needs it.'
+    FROM clerk.secrets AS s WHERE s.vault_name IS NOT NULL
+    UNION ALL
+    SELECT 'by hand', format('function %s', h.handler), '-- It was an event handler and is not called any more.'
+    FROM clerk.event_handlers AS h
+$body$;
+COMMENT ON FUNCTION clerk.uninstall_by_hand() IS
+    'What clerk.uninstall() cannot reach, as hints. STABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.uninstall(dry_run boolean DEFAULT true) RETURNS TABLE (step text, object text, statement text)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    pretend CONSTANT boolean := COALESCE(dry_run, true);
+    disconnects boolean := false;
+    planned record;
+BEGIN
+    FOR planned IN SELECT s.* FROM clerk.uninstall_services() AS s LOOP
+        disconnects := disconnects OR planned.step = 'postgrest';
+        IF NOT pretend AND planned.step <> 'by hand' THEN
+            EXECUTE planned.statement;
+        END IF;
+        step := planned.step;
+        object := planned.object;
+        statement := planned.statement;
+        RETURN NEXT;
+    END LOOP;
+    -- After the services: what they took back is no setting any more, or would be none.
+    FOR planned IN SELECT s.* FROM clerk.uninstall_settings() AS s LOOP
+        CONTINUE WHEN pretend AND disconnects AND planned.object LIKE 'pgrst.db_pre_config of ROLE authenticator%';
+        IF NOT pretend THEN
+            BEGIN
+                EXECUTE planned.statement;
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'insufficient_privilege',
+                    MESSAGE = format('you may not take back %s', planned.object),
+                    DETAIL = planned.statement,
+                    HINT = 'Let a superuser (on Supabase supabase_admin) run that statement, and call this again. Nothing was changed.';
+            END;
+        END IF;
+        step := planned.step;
+        object := planned.object;
+        statement := planned.statement;
+        RETURN NEXT;
+    END LOOP;
+    IF NOT pretend THEN
+        NOTIFY pgrst, 'reload config';
+    END IF;
+    RETURN QUERY SELECT h.* FROM clerk.uninstall_by_hand() AS h;
+    RETURN QUERY SELECT 'in the way', d.object, '-- It uses the extension. clerk.eject() rewrites it, or says why it cannot.'::text
+        FROM (
+            SELECT u.object FROM clerk.eject_dependents() AS u
+            UNION SELECT b.object FROM clerk.eject_bodies('clerk_data') AS b
+        ) AS d ORDER BY 2;
+    RETURN QUERY VALUES ('last', 'extension clerk_sync', 'DROP EXTENSION clerk_sync; DROP SCHEMA clerk');
+END
+$body$;
+COMMENT ON FUNCTION clerk.uninstall(boolean) IS
+    'Takes back what the extension put outside its schema: the pg_cron job, what clerk.expose_api() made, Realtime''s keys, PostgREST''s hooks, and settings of roles and of this database that name it. Returns each step with its statement, then what only hands can do, what still uses the extension, and last the statements that drop it, which it does not run. With dry_run, the default also for NULL, it only says so. Raises 42501 if a setting is not the caller''s to change, 2BP01 if something depends on what expose_api() made; then nothing changes. VOLATILE. Callable by the owner.';
