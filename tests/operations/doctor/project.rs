@@ -128,7 +128,7 @@ impl Project {
             .expect("the secret key can be set");
         owner.run("SELECT clerk.start_backfill()");
         self.settle();
-        owner.run("SELECT clerk.maintain()");
+        owner.run("SELECT clerk.start_reconcile(); SELECT clerk.maintain()");
         self.settle();
     }
 

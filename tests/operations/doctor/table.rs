@@ -174,7 +174,7 @@ pub const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "UPDATE clerk.sync_runs SET finished_at = now() - interval '4 hours' WHERE kind = 'reconcile'",
+        break_it: "UPDATE clerk.sync_runs SET finished_at = now() - interval '4 hours' WHERE true",
         area: "sync",
         check: "last reconcile",
         status: "warning",
@@ -235,7 +235,6 @@ pub const BREAKAGES: &[Breakage] = &[
         check: "not masked",
         names: "public.other",
         also: &[("postgrest", "connected")],
-        tidy: "SELECT clerk.connect_postgrest()",
         ..PLAIN
     },
     Breakage {
