@@ -5,6 +5,7 @@ mod conditions;
 mod monitoring;
 mod online;
 mod page;
+mod policies;
 mod project;
 mod table;
 mod who;

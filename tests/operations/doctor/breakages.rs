@@ -77,6 +77,9 @@ fn each_breakage_is_named_and_its_mend_mends_it() {
 
 /// What a mend leaves open is in Clerk's dashboard.
 fn fill_in(finding: Finding, project: &Project) -> Finding {
-    let mend = finding.mend.map(|mend| mend.replace("whsec_…", project.secret()).replace("sk_…", &project.clerk.secret_key()));
+    let mend = finding.mend.map(|mend| {
+        mend.replace("whsec_…", project.secret())
+            .replace("sk_…", &project.clerk.secret_key())
+    });
     Finding { mend, ..finding }
 }

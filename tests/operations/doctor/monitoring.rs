@@ -20,7 +20,10 @@ struct Query {
 fn queries() -> BTreeMap<String, Query> {
     let mut queries = BTreeMap::<String, Query>::new();
     let (mut name, mut key, mut column) = (String::new(), String::new(), String::new());
-    for line in QUERIES.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+    for line in QUERIES
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    {
         let text = line.trim();
         match line.len() - line.trim_start().len() {
             0 => name = text.trim_end_matches(':').to_owned(),
@@ -52,17 +55,30 @@ fn every_query_gives_the_columns_that_it_names() {
     }
     let mut exporter = project.connect("exporter");
     let queries = queries();
-    assert_eq!(queries.keys().collect::<Vec<_>>(), ["clerk_sync", "clerk_sync_doctor"]);
+    assert_eq!(
+        queries.keys().collect::<Vec<_>>(),
+        ["clerk_sync", "clerk_sync_doctor"]
+    );
     for (name, query) in queries {
-        let rows = exporter.query(&query.sql, &[]).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let rows = exporter
+            .query(&query.sql, &[])
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let first = rows.first().unwrap_or_else(|| panic!("{name} gives no row"));
-        let mut given: Vec<_> = first.columns().iter().map(|column| column.name().to_owned()).collect();
+        let mut given: Vec<_> = first
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect();
         given.sort();
         assert_eq!(given, query.columns.keys().cloned().collect::<Vec<_>>(), "{name}");
         // An exporter reads a gauge as a number and a label as text.
         for column in first.columns() {
             let is_number = ["int4", "int8", "numeric", "float8"].contains(&column.type_().name());
-            assert_eq!(is_number, query.columns[column.name()] == "GAUGE", "{name}: {column:?}");
+            assert_eq!(
+                is_number,
+                query.columns[column.name()] == "GAUGE",
+                "{name}: {column:?}"
+            );
         }
     }
 }
@@ -102,6 +118,10 @@ fn status_is_one_row_of_what_is_true() {
         true_of_status(&mut helper, condition);
     }
     for role in ["anon", "authenticated", "service_role"] {
-        assert_eq!(project.connect(role).failure("SELECT FROM clerk.status").sqlstate, "42501", "{role}");
+        assert_eq!(
+            project.connect(role).failure("SELECT FROM clerk.status").sqlstate,
+            "42501",
+            "{role}"
+        );
     }
 }
