@@ -50,7 +50,11 @@ AS $body$
         format('SELECT clerk.set_identity_source(%L);', CASE WHEN api.is_there THEN 'auto' ELSE 'token' END),
         clerk.sql_as_owner()
     FROM (SELECT COALESCE((SELECT s.identity_source FROM clerk.settings AS s), 'auto')) AS source (name),
-        (SELECT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')) AS api (is_there)
+        (
+            -- clerk.pre_request() brings tokens too.
+            SELECT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')
+                AND clerk.setting_of('authenticator', 'pgrst.db_pre_request') IS DISTINCT FROM 'clerk.pre_request'
+        ) AS api (is_there)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_instances() IS
     'Checks of clerk.doctor(): the instances. STABLE. Callable by the owner.';

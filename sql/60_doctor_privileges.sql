@@ -16,7 +16,7 @@ AS $body$
         WHERE entry.grantee <> k.relowner
     ), reader AS (
         -- Row level security, if it is on, keeps such a role out unless it bypasses that.
-        SELECT r.rolname FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.member
+        SELECT DISTINCT r.rolname FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.member
         WHERE m.roleid = 'pg_read_all_data'::regrole AND NOT r.rolsuper
           AND NOT EXISTS (SELECT FROM kept AS k WHERE pg_has_role(r.oid, k.relowner, 'MEMBER'))
           AND EXISTS (SELECT FROM kept AS k WHERE r.rolbypassrls OR NOT k.relrowsecurity)

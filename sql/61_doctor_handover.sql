@@ -109,7 +109,11 @@ CREATE FUNCTION clerk.doctor_realtime() RETURNS SETOF clerk.finding
 AS $body$
 DECLARE
     connection CONSTANT record := (SELECT c FROM clerk.postgrest_connection() AS c);
-    tenants CONSTANT regclass := to_regclass('_realtime.tenants');
+    -- By name in the catalog: to_regclass() raises where the schema may not be used.
+    tenants CONSTANT oid := (
+        SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = '_realtime' AND c.relname = 'tenants'
+    );
     lacking bigint;
 BEGIN
     IF tenants IS NULL THEN

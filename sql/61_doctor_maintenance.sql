@@ -6,11 +6,16 @@ CREATE FUNCTION clerk.doctor_maintenance() RETURNS SETOF clerk.finding
 AS $body$
 DECLARE
     latest clerk.maintenance_rounds;
-    open_since timestamptz;
-    has_cron CONSTANT boolean := to_regclass('cron.job') IS NOT NULL;
+    stuck_since timestamptz;
+    -- By name in the catalog: to_regclass() raises where the schema may not be used.
+    has_cron CONSTANT boolean := EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'cron' AND c.relname = 'job'
+    );
 BEGIN
     SELECT * INTO latest FROM clerk.maintenance_rounds AS r WHERE r.finished_at IS NOT NULL ORDER BY r.id DESC LIMIT 1;
-    SELECT r.started_at INTO open_since FROM clerk.maintenance_rounds AS r ORDER BY r.id DESC LIMIT 1;
+    SELECT newest.started_at INTO stuck_since
+    FROM (SELECT r.started_at, r.finished_at FROM clerk.maintenance_rounds AS r ORDER BY r.id DESC LIMIT 1) AS newest
+    WHERE newest.finished_at IS NULL AND newest.started_at < clock_timestamp() - interval '10 minutes';
 
     RETURN QUERY SELECT 'rounds',
         CASE WHEN latest.finished_at > clock_timestamp() - interval '10 minutes' THEN 'ok' ELSE 'failed' END,
@@ -27,14 +32,10 @@ BEGIN
         CASE WHEN has_cron THEN clerk.sql_as_owner() ELSE 'the server''s configuration' END;
 
     RETURN QUERY SELECT 'last round',
-        CASE
-            WHEN latest.error IS NOT NULL OR open_since < clock_timestamp() - interval '10 minutes' AND open_since > latest.finished_at THEN 'warning'
-            ELSE 'ok'
-        END,
+        CASE WHEN latest.error IS NOT NULL OR stuck_since IS NOT NULL THEN 'warning' ELSE 'ok' END,
         CASE
             WHEN latest.error IS NOT NULL THEN format('%s: %s', clerk.when_and_age(latest.finished_at), latest.error)
-            WHEN open_since < clock_timestamp() - interval '10 minutes' AND open_since > latest.finished_at
-                THEN format('a round began %s and has not ended', clerk.when_and_age(open_since))
+            WHEN stuck_since IS NOT NULL THEN format('a round began %s and has not ended', clerk.when_and_age(stuck_since))
             WHEN latest.id IS NULL THEN 'none'
             ELSE 'no part failed'
         END,

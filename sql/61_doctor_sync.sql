@@ -31,8 +31,9 @@ AS $body$
                 WHERE r.issuer = i.issuer AND r.state = 'done' AND (r.kind = 'backfill' OR r.kind = 'reconcile' AND r.full_walk)
             ) AS read_whole_at,
             (
-                SELECT max(r.finished_at) FROM clerk.sync_runs AS r WHERE r.issuer = i.issuer AND r.state = 'done' AND r.kind = 'reconcile'
-            ) AS reconciled_at,
+                SELECT max(r.finished_at) FROM clerk.sync_runs AS r
+                WHERE r.issuer = i.issuer AND r.state = 'done' AND r.kind IN ('backfill', 'reconcile')
+            ) AS compared_at,
             (SELECT COALESCE(min(s.reconcile_every), '1 hour') FROM clerk.settings AS s) AS reconcile_every
         FROM clerk.instances AS i
     ), latest AS (
@@ -59,10 +60,10 @@ AS $body$
         SELECT 'last reconcile',
             CASE
                 WHEN NOT i.has_key OR i.reconcile_every = interval '0' THEN 'note'
-                WHEN i.reconciled_at > clock_timestamp() - 3 * i.reconcile_every THEN 'ok'
+                WHEN i.compared_at > clock_timestamp() - 3 * i.reconcile_every THEN 'ok'
                 ELSE 'warning'
             END,
-            format('%s: %s', i.issuer, clerk.when_and_age(i.reconciled_at)),
+            format('%s: %s', i.issuer, clerk.when_and_age(i.compared_at)),
             CASE
                 WHEN i.reconcile_every = interval '0' THEN 'clerk.configure_mirror(reconcile_every) turned it off'
                 ELSE format('within 3 times %s: lost webhooks are found by comparing with Clerk', i.reconcile_every)

@@ -2,7 +2,10 @@
 
 mod breakages;
 mod conditions;
+mod monitoring;
+mod online;
 mod page;
+mod policies;
 mod project;
 mod table;
 mod who;

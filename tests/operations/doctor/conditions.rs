@@ -271,3 +271,113 @@ fn a_standby_can_be_asked_and_nothing_is_written() {
     );
     standby.assert_no_crash();
 }
+
+#[test]
+fn where_nothing_keeps_things_going_it_says_how_to_have_it() {
+    let project = Project::start();
+    project
+        .superuser()
+        .run("UPDATE clerk.maintenance_rounds SET finished_at = now() - interval '11 minutes' WHERE true");
+    let finding = complaint(&project, "maintenance", "rounds");
+    assert_eq!(finding.status, "failed");
+    assert!(
+        finding
+            .mend
+            .is_some_and(|mend| mend.contains("shared_preload_libraries"))
+    );
+    // With pg_cron there is a line to run; here a stand-in that runs nothing.
+    project.superuser().run(
+        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobname text, schedule text, command text);
+         CREATE FUNCTION cron.schedule(text, text, text) RETURNS bigint LANGUAGE sql AS
+             'INSERT INTO cron.job VALUES ($1, $2, $3); SELECT 1::bigint';
+         GRANT USAGE ON SCHEMA cron TO PUBLIC; GRANT ALL ON cron.job TO PUBLIC",
+    );
+    complaint(&project, "maintenance", "rounds").mend(&project);
+    let command: String = project
+        .superuser()
+        .value("SELECT command FROM cron.job WHERE schedule = '* * * * *'");
+    project.owner().run(&command);
+    project.settle();
+    assert_healthy(&project);
+}
+
+#[test]
+fn an_endpoint_that_looks_disabled_shows_in_what_reconciles_find() {
+    let project = Project::start();
+    project.superuser().run(
+        "UPDATE clerk.secret_uses SET last_used_at = now() - interval '3 hours' WHERE kind = 'webhook_signing';
+         UPDATE clerk.sync_steps SET repaired = 7 WHERE resource = 'users' AND run_id = (SELECT max(id) FROM clerk.sync_runs WHERE kind = 'reconcile')",
+    );
+    let finding = complaint(&project, "sync", "endpoint");
+    assert!(
+        finding.found.contains("looks disabled: reconciles repaired 7"),
+        "{finding:?}"
+    );
+    assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
+    // The step in the dashboard.
+    project.deliver("msg_enabled_again");
+    assert_healthy(&project);
+}
+
+#[test]
+fn realtime_has_to_have_the_keys_too() {
+    let project = Project::start();
+    project.superuser().run(&format!(
+        "CREATE SCHEMA _realtime;
+         CREATE TABLE _realtime.tenants (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), external_id text, jwt_secret text, jwt_jwks jsonb);
+         INSERT INTO _realtime.tenants (external_id) VALUES ('realtime-dev')"
+    ));
+    let finding = complaint(&project, "realtime", "keys");
+    assert_eq!(
+        (finding.status.as_str(), finding.found.as_str()),
+        ("warning", "not kept up to date")
+    );
+    finding.mend(&project);
+    assert_healthy(&project);
+    // Realtime started anew. Whether the owner can see that is for the superuser to say.
+    project
+        .superuser()
+        .run("UPDATE _realtime.tenants SET jwt_jwks = NULL WHERE true");
+    assert_healthy(&project);
+    project.superuser().run(&format!(
+        "GRANT USAGE ON SCHEMA _realtime TO {OWNER}; GRANT SELECT ON _realtime.tenants TO {OWNER}"
+    ));
+    let finding = complaint(&project, "realtime", "keys");
+    assert!(
+        finding.found.starts_with("1 tenants lack Clerk's keys"),
+        "{finding:?}"
+    );
+    finding.mend(&project);
+    assert_healthy(&project);
+}
+
+#[test]
+fn services_get_their_exact_lines() {
+    let project = Project::start();
+    let notes: Vec<_> = project
+        .doctor()
+        .into_iter()
+        .filter(|finding| finding.area == "services")
+        .collect();
+    let storage = notes
+        .iter()
+        .find(|note| note.found.starts_with("Storage "))
+        .expect("Storage is named");
+    assert_eq!(storage.status, "note");
+    let line = storage.mend.as_deref().expect("a line");
+    assert!(
+        line.starts_with("JWT_JWKS='{\"keys\": [") && line.contains("ins_sim"),
+        "{line}"
+    );
+    assert!(
+        storage
+            .mend_as
+            .as_deref()
+            .is_some_and(|place| place.starts_with("Storage, "))
+    );
+    // PostgREST has its keys from the database.
+    assert!(
+        !notes.iter().any(|note| note.found.starts_with("PostgREST ")),
+        "{notes:#?}"
+    );
+}

@@ -1,6 +1,9 @@
 //! A project as Supabase sets one up: its owner is no superuser, PostgREST logs in as authenticator.
 
-use clerk_sim::{SigningSecret, Simulator, new_signing_secret};
+use std::thread::sleep;
+use std::time::Duration;
+
+use clerk_sim::{SigningSecret, Simulator, WorldClock, new_signing_secret};
 use clerk_tests::{Cluster, Sql};
 use postgres::Client;
 use postgres::types::Json;
@@ -11,6 +14,9 @@ pub const OWNER: &str = "project";
 pub const ADMINISTRATOR: &str = "helper";
 
 const DATABASE: &str = "project";
+
+/// What signs the anon and service keys of a Supabase project.
+pub const SHARED_SECRET: &str = "OpenSesame-jwt-secret-with-at-least-32-characters";
 
 /// A row of `clerk.doctor()`.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +73,7 @@ impl Project {
              GRANT pg_monitor TO {OWNER};
              CREATE ROLE {ADMINISTRATOR} LOGIN;
              CREATE ROLE authenticator LOGIN NOINHERIT;
-             GRANT anon, authenticated, service_role TO authenticator;
+             GRANT anon, authenticated, service_role TO authenticator, {OWNER};
              ALTER ROLE anon SET synchronous_commit = on;
              ALTER ROLE service_role SET synchronous_commit = on;
              ALTER ROLE authenticator SET session_preload_libraries = clerk_sync"
@@ -96,7 +102,50 @@ impl Project {
         owner.run(&format!(
             "SELECT clerk.expose_api(); SELECT clerk.grant_admin('{ADMINISTRATOR}')"
         ));
+        owner
+            .execute("SELECT clerk.connect_postgrest($1)", &[&SHARED_SECRET])
+            .expect("PostgREST can be connected");
         self.deliver("msg_first");
+        self.read_history(&mut owner);
+    }
+
+    /// What a secret key is for.
+    fn read_history(&self, owner: &mut Client) {
+        self.clerk.limit_rate(None);
+        self.clerk.change_api(|api| {
+            // That of a production instance, which this one is by its issuer.
+            api.secret_key = api.secret_key.replace("sk_test_", "sk_live_");
+            api.clock = WorldClock::Wall { ahead_ms: 0 };
+        });
+        owner
+            .execute(
+                "SELECT clerk.configure(issuer => $1, api_url => $2)",
+                &[&self.clerk.issuer(), &self.clerk.api_url()],
+            )
+            .expect("the API's URL can be changed");
+        owner
+            .execute("SELECT clerk.set_secret_key($1)", &[&self.clerk.secret_key()])
+            .expect("the secret key can be set");
+        owner.run("SELECT clerk.start_backfill()");
+        self.settle();
+        owner.run("SELECT clerk.start_reconcile(); SELECT clerk.maintain()");
+        self.settle();
+    }
+
+    /// Waits until no run waits or is under way.
+    pub fn settle(&self) {
+        let mut owner = self.owner();
+        for _ in 0..6000 {
+            let is_busy: bool = owner.value(
+                "SELECT EXISTS (SELECT FROM clerk.sync_runs WHERE state IN ('queued', 'running') AND heartbeat_at > now() - interval '10 minutes'
+                                OR state = 'queued')",
+            );
+            if !is_busy {
+                return;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        panic!("a run does not end");
     }
 
     pub fn connect(&self, role: &str) -> Client {

@@ -84,7 +84,7 @@ pub const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "DELETE FROM clerk.secrets WHERE true",
+        break_it: "DELETE FROM clerk.secrets WHERE kind = 'webhook_signing'",
         area: "webhooks",
         check: "signing secret",
         names: "no signing secret",
@@ -156,6 +156,108 @@ pub const BREAKAGES: &[Breakage] = &[
         check: "synchronous_commit",
         status: "warning",
         names: "off for service_role",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.secrets SET secret = NULL, vault_name = 'gone' WHERE kind = 'secret_key'",
+        area: "sync",
+        check: "secret key",
+        names: "cannot be read",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "DELETE FROM clerk.sync_runs WHERE kind = 'backfill' OR full_walk",
+        area: "sync",
+        check: "history",
+        status: "warning",
+        names: "last read whole never",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.sync_runs SET finished_at = now() - interval '4 hours' WHERE true",
+        area: "sync",
+        check: "last reconcile",
+        status: "warning",
+        names: "4 h ago",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.sync_runs SET state = 'failed', last_error = 'HTTP 401: no', last_hint = 'another key'
+                   WHERE id = (SELECT max(id) FROM clerk.sync_runs WHERE kind = 'backfill')",
+        area: "sync",
+        check: "runs",
+        names: "HTTP 401: no",
+        also: &[("sync", "history")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.sync_runs SET state = 'running', finished_at = NULL, heartbeat_at = now() - interval '1 hour'
+                   WHERE id = (SELECT max(id) FROM clerk.sync_runs WHERE kind = 'reconcile')",
+        area: "sync",
+        check: "runs",
+        names: "is stuck since",
+        also: &[("sync", "last reconcile")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.maintenance_rounds SET error = 'keys: no route' WHERE true",
+        area: "maintenance",
+        check: "last round",
+        status: "warning",
+        names: "keys: no route",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "INSERT INTO clerk.maintenance_rounds (caller, started_at) VALUES ('launcher', now() - interval '11 minutes')",
+        area: "maintenance",
+        check: "last round",
+        status: "warning",
+        names: "has not ended",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator RESET pgrst.db_pre_config",
+        area: "postgrest",
+        check: "connected",
+        names: "does not ask clerk.postgrest_config() any more",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "REVOKE EXECUTE ON FUNCTION clerk.postgrest_config FROM authenticator",
+        area: "postgrest",
+        check: "connected",
+        names: "authenticator may not call it",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET pgrst.db_pre_config = 'public.other'",
+        area: "postgrest",
+        check: "not masked",
+        names: "public.other",
+        also: &[("postgrest", "connected")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator IN DATABASE project SET pgrst.jwt_secret = '[{\"kty\": \"RSA\", \"n\": \"OpenSesame\"}]'",
+        area: "postgrest",
+        check: "no password",
+        names: "takes the text for a password",
+        also: &[("postgrest", "not masked"), ("secrets", "none in settings")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET pgrst.jwt_secret = '{\"keys\": [{\"kty\": \"oct\", \"k\": \"T3BlblNlc2FtZQ\"}]}'",
+        area: "postgrest",
+        check: "not masked",
+        names: "pgrst.jwt_secret",
+        also: &[("secrets", "none in settings")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "UPDATE clerk.postgrest_keys SET last_set = '{\"keys\": []}' WHERE true",
+        area: "postgrest",
+        check: "key set",
+        names: "is not the one that there is now",
         ..PLAIN
     },
     Breakage {
