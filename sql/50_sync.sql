@@ -129,6 +129,29 @@ JOIN clerk.sync_steps AS s ON s.run_id OPERATOR(pg_catalog.=) r.id;
 COMMENT ON VIEW clerk.sync_progress IS
     'How far each step of each run is: objects done of the total, objects per second, time left, and what came of it. For the owner and roles given clerk.grant_admin().';
 
+-- A column of a view means what it means in its table.
+DO LANGUAGE plpgsql $comments$
+DECLARE
+    one_column record;
+BEGIN
+    FOR one_column IN
+        SELECT shown.attname, COALESCE(
+            (SELECT pg_catalog.col_description(k.attrelid, k.attnum) FROM pg_catalog.pg_attribute AS k
+             WHERE k.attrelid OPERATOR(pg_catalog.=) 'clerk.sync_steps'::pg_catalog.regclass AND k.attname OPERATOR(pg_catalog.=) shown.attname),
+            (SELECT pg_catalog.col_description(k.attrelid, k.attnum) FROM pg_catalog.pg_attribute AS k
+             WHERE k.attrelid OPERATOR(pg_catalog.=) 'clerk.sync_runs'::pg_catalog.regclass AND k.attname OPERATOR(pg_catalog.=) shown.attname)
+        ) AS meaning
+        FROM pg_catalog.pg_attribute AS shown
+        WHERE shown.attrelid OPERATOR(pg_catalog.=) 'clerk.sync_progress'::pg_catalog.regclass AND shown.attnum OPERATOR(pg_catalog.>) 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN clerk.sync_progress.%I IS %L', one_column.attname, one_column.meaning);
+    END LOOP;
+END
+$comments$;
+COMMENT ON COLUMN clerk.sync_progress.percent IS 'Share of the objects that were read; 100 when the step is over.';
+COMMENT ON COLUMN clerk.sync_progress.per_second IS 'Objects read per second of work.';
+COMMENT ON COLUMN clerk.sync_progress.time_left IS 'How long reading the rest will take at that pace.';
+
 -- Definer functions, so that whoever may call them needs no right on the tables.
 
 CREATE FUNCTION clerk.start_backfill(resources text[] DEFAULT NULL, restart boolean DEFAULT false, instance text DEFAULT NULL)

@@ -13,6 +13,7 @@ const SHORTEST_EVENT_RETENTION_DAYS: i32 = 7;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::too_many_arguments)] // the SQL interface: all optional, called by name
 #[allow(clippy::type_complexity)]
 fn configure_mirror(
     deleted_users: default!(Option<String>, "NULL"),

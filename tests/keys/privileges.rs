@@ -9,14 +9,16 @@ use postgres::Client;
 use crate::bearer::{assert_user, token_of};
 
 /// What only the owner and roles given `clerk.grant_admin()` may call.
-const ADMINISTRATION: [&str; 23] = [
+const ADMINISTRATION: [&str; 30] = [
     "clerk.add_webhook_signing_secret('x')",
+    "clerk.cancel_run(0)",
     "clerk.configure()",
     "clerk.configure_mirror()",
     "clerk.configure_requests()",
     "clerk.drop_event_handler(0)",
     "clerk.drop_secret_key()",
     "clerk.drop_webhook_signing_secret('x')",
+    "clerk.follow_run(0)",
     "clerk.import_jwks('https://clerk.sim.test', '{}')",
     "clerk.inspect_jwt('x')",
     "clerk.maintain()",
@@ -31,17 +33,23 @@ const ADMINISTRATION: [&str; 23] = [
     "clerk.service_env()",
     "clerk.set_identity_source('auto')",
     "clerk.set_secret_key('x')",
+    "clerk.start_backfill()",
+    "clerk.start_reconcile()",
+    "clerk.sync_organization('x')",
+    "clerk.sync_user('x')",
     "clerk.verify_jwt('x')",
     "clerk.verify_webhook('{}', '{}')",
     "clerk.webhook_signing_secrets()",
 ];
+/// Procedures for the same.
+const PROCEDURES: [&str; 2] = ["clerk.backfill()", "clerk.reconcile()"];
 /// What only the owner may call.
 const OWNERSHIP: [&str; 3] = [
     "clerk.change_admin('anon', true)",
     "clerk.grant_admin('anon')",
     "clerk.revoke_admin('anon')",
 ];
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 12] = [
     "api_budgets",
     "event_handlers",
     "handler_runs",
@@ -49,6 +57,9 @@ const TABLES: [&str; 9] = [
     "jwks",
     "jwks_fetches",
     "settings",
+    "sync_runs",
+    "sync_steps",
+    "sync_watermarks",
     "webhook_events",
     "webhook_rejections",
 ];
@@ -103,6 +114,9 @@ fn an_unprivileged_role_administrates_nothing_and_reads_no_table() {
         for call in ADMINISTRATION.iter().chain(&OWNERSHIP) {
             assert_denied(&mut session, &format!("SELECT {call}"));
         }
+        for call in PROCEDURES {
+            assert_denied(&mut session, &format!("CALL {call}"));
+        }
         // Not only because something further inside is denied.
         let names: BTreeSet<String> = ADMINISTRATION.iter().chain(&OWNERSHIP).map(name_of).collect();
         assert!(callable(&mut session).is_disjoint(&names));
@@ -128,7 +142,8 @@ fn grant_admin_gives_administration_and_revoke_admin_takes_it_back() {
         .difference(&before)
         .cloned()
         .collect();
-    assert_eq!(given, ADMINISTRATION.iter().map(name_of).collect());
+    let expected = ADMINISTRATION.iter().chain(&PROCEDURES).map(name_of);
+    assert_eq!(given, expected.collect());
     for table in TABLES {
         administrator.run(&format!("SELECT FROM clerk.{table}"));
     }
