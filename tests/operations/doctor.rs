@@ -7,5 +7,6 @@ mod online;
 mod page;
 mod policies;
 mod project;
+mod surroundings;
 mod table;
 mod who;

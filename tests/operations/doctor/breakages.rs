@@ -3,6 +3,7 @@
 use clerk_tests::Sql;
 
 use super::project::{Finding, Project};
+use super::surroundings::SURROUNDINGS;
 use super::table::{BREAKAGES, Breakage};
 
 #[test]
@@ -23,7 +24,7 @@ fn a_healthy_project_has_nothing_to_mend() {
 fn each_breakage_is_named_and_its_mend_mends_it() {
     let project = Project::start();
     assert_eq!(project.complaints(), []);
-    for breakage in BREAKAGES {
+    for breakage in BREAKAGES.iter().chain(SURROUNDINGS) {
         let Breakage {
             area, check, status, ..
         } = *breakage;

@@ -322,11 +322,11 @@ fn an_endpoint_that_looks_disabled_shows_in_what_reconciles_find() {
 #[test]
 fn realtime_has_to_have_the_keys_too() {
     let project = Project::start();
-    project.superuser().run(&format!(
+    project.superuser().run(
         "CREATE SCHEMA _realtime;
          CREATE TABLE _realtime.tenants (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), external_id text, jwt_secret text, jwt_jwks jsonb);
          INSERT INTO _realtime.tenants (external_id) VALUES ('realtime-dev')"
-    ));
+    );
     let finding = complaint(&project, "realtime", "keys");
     assert_eq!(
         (finding.status.as_str(), finding.found.as_str()),

@@ -1,0 +1,162 @@
+//! Breakages of privileges, settings, policies and tables that SQL can make and mend.
+
+use super::table::{Breakage, PLAIN};
+
+pub const SURROUNDINGS: &[Breakage] = &[
+    Breakage {
+        break_it: "GRANT SELECT (secret) ON clerk.secrets TO PUBLIC; GRANT SELECT ON clerk.secrets TO anon",
+        area: "secrets",
+        check: "granted to nobody",
+        names: "PUBLIC",
+        also: &[("grants", "nothing too much")],
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT pg_read_all_data TO app",
+        area: "secrets",
+        check: "read by nobody",
+        status: "warning",
+        names: "app",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET \"app.settings.jwt_secret\" = 'OpenSesameOpenSesame'",
+        area: "secrets",
+        check: "none in settings",
+        names: "app.settings.jwt_secret of database project",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET clerk.http_proxy = 'http://me:OpenSesame@proxy.example:3128'",
+        area: "secrets",
+        check: "none in settings",
+        names: "clerk.http_proxy of role authenticator",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT EXECUTE ON FUNCTION clerk.apply_events TO anon; GRANT SELECT ON clerk.users TO PUBLIC; GRANT TRIGGER ON clerk.users TO app",
+        area: "grants",
+        check: "nothing too much",
+        names: "PUBLIC: SELECT on clerk.users, anon: EXECUTE on clerk.apply_events(jsonb), app: TRIGGER on clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "REVOKE EXECUTE ON FUNCTION clerk.current_user_id FROM PUBLIC; REVOKE USAGE ON SCHEMA clerk FROM PUBLIC",
+        area: "grants",
+        check: "nothing missing",
+        names: "PUBLIC: clerk.current_user_id, PUBLIC: schema clerk",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "REVOKE EXECUTE ON FUNCTION clerk.maintain FROM helper; REVOKE SELECT ON clerk.users FROM service_role;
+                   REVOKE SELECT ON clerk.me FROM authenticated; REVOKE EXECUTE ON FUNCTION clerk.receive_webhook FROM anon",
+        area: "grants",
+        check: "nothing missing",
+        names: "anon: clerk.receive_webhook, authenticated: clerk.me, helper: clerk.maintain, service_role: clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "GRANT CREATE ON SCHEMA clerk TO anon",
+        area: "schema",
+        check: "nobody creates in it",
+        names: "anon",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE clerk.mine (); ALTER TABLE clerk.mine OWNER TO project",
+        area: "schema",
+        check: "nothing foreign in it",
+        status: "warning",
+        names: "clerk.mine",
+        tidy: "DROP TABLE public.mine",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET log_statement = 'all'",
+        area: "logging",
+        check: "log_statement",
+        status: "warning",
+        names: "all for authenticator, all for project",
+        tidy: "ALTER DATABASE project RESET log_statement",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET log_min_duration_statement = '1s'",
+        area: "logging",
+        check: "log_min_duration_statement",
+        status: "warning",
+        names: "of authenticator are logged with parameters",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET log_transaction_sample_rate = 0.5",
+        area: "logging",
+        check: "log_min_duration_statement",
+        status: "warning",
+        names: "project",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER DATABASE project SET pgaudit.log = 'ddl, read, misc'",
+        area: "logging",
+        check: "pgaudit",
+        status: "warning",
+        names: "ddl, read, misc",
+        tidy: "ALTER DATABASE project RESET pgaudit.log",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC;
+                   CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
+                   CREATE TABLE public.people (id uuid PRIMARY KEY);
+                   CREATE TABLE public.documents (id int, user_id uuid DEFAULT auth.uid() REFERENCES public.people);
+                   CREATE TABLE public.shares (document_id int, user_id uuid);
+                   CREATE INDEX ON public.documents (user_id); CREATE INDEX ON public.shares (user_id);
+                   ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
+                   ALTER TABLE public.shares ENABLE ROW LEVEL SECURITY;
+                   ALTER TABLE public.people ENABLE ROW LEVEL SECURITY;
+                   CREATE POLICY \"Own rows\" ON public.documents FOR SELECT TO authenticated USING (user_id = (SELECT auth.uid()));
+                   CREATE POLICY own_writes ON public.documents FOR INSERT WITH CHECK (user_id = auth.uid());
+                   CREATE POLICY shared ON public.documents AS RESTRICTIVE FOR ALL
+                       USING (EXISTS (SELECT FROM public.shares AS s WHERE s.document_id = documents.id AND s.user_id = auth.uid()));
+                   CREATE POLICY unrelated ON public.shares USING (user_id IS NOT NULL);
+                   ALTER TABLE public.documents OWNER TO project; ALTER TABLE public.shares OWNER TO project",
+        area: "policies",
+        check: "auth.uid()",
+        status: "warning",
+        names: "on public.documents: \"Own rows\", own_writes, shared",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.notes (id int, user_id uuid, org_id uuid, author varchar);
+                   CREATE INDEX ON public.notes (user_id); CREATE INDEX ON public.notes (org_id);
+                   ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+                   CREATE POLICY a ON public.notes USING (user_id = (SELECT clerk.current_user_id())::uuid);
+                   CREATE POLICY b ON public.notes USING (user_id = clerk.current_user_id()::uuid);
+                   CREATE POLICY c ON public.notes USING (user_id = (current_setting('request.jwt.claims', true)::json->>'sub')::uuid);
+                   CREATE POLICY d ON public.notes USING (org_id::text = clerk.current_org_id())",
+        area: "policies",
+        check: "uuid",
+        status: "warning",
+        names: "on public.notes: a, b, c, d",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.\"Invoices\" (id int, \"ownerId\" text, org text, kind text);
+                   ALTER TABLE public.\"Invoices\" ENABLE ROW LEVEL SECURITY;
+                   CREATE INDEX ON public.\"Invoices\" (kind, org); CREATE INDEX ON public.\"Invoices\" (org) WHERE kind = 'x';
+                   CREATE POLICY mine ON public.\"Invoices\" USING (\"ownerId\" = (SELECT clerk.current_user_id()) OR clerk.current_org_id() = org)",
+        area: "tables",
+        check: "owner columns indexed",
+        status: "warning",
+        names: "public.\"Invoices\".",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.open (id int); GRANT SELECT (id) ON public.open TO anon",
+        area: "tables",
+        check: "row level security",
+        names: "public.open, which anon may use",
+        ..PLAIN
+    },
+];
