@@ -50,8 +50,8 @@ CREATE FUNCTION clerk.uninstall_services() RETURNS TABLE (step text, object text
     SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    connected boolean := false;
-    realtime boolean := false;
+    connected boolean;
+    realtime boolean;
 BEGIN
     IF to_regclass('cron.job') IS NOT NULL THEN
         RETURN QUERY EXECUTE $query$
@@ -67,9 +67,7 @@ BEGIN
             ORDER BY j.jobid
         $query$;
     END IF;
-    IF to_regprocedure('clerk.postgrest_connection()') IS NOT NULL THEN
-        EXECUTE 'SELECT c.installed, c.realtime_since IS NOT NULL FROM clerk.postgrest_connection() AS c' INTO STRICT connected, realtime;
-    END IF;
+    SELECT c.installed, c.realtime_since IS NOT NULL INTO STRICT connected, realtime FROM clerk.postgrest_connection() AS c;
     IF realtime THEN
         RETURN QUERY VALUES ('realtime', '_realtime.tenants', 'SELECT clerk.disconnect_realtime()');
     END IF;

@@ -138,29 +138,31 @@ fn row(issuer: &str) -> Option<Row> {
          FROM clerk.instances AS i LEFT JOIN clerk.secrets AS s
               ON s.issuer OPERATOR(pg_catalog.=) i.issuer AND s.kind OPERATOR(pg_catalog.=) 'secret_key'
          WHERE i.issuer OPERATOR(pg_catalog.=) $1";
-    Spi::connect(|client| {
-        let rows = client.select(select, Some(1), &[issuer.into()])?;
-        let read = |row: pgrx::spi::SpiHeapTupleData| {
-            Ok::<_, pgrx::spi::Error>(Row {
-                environment: row.get(1)?.unwrap_or_default(),
-                api_url: row.get(2)?.unwrap_or_default(),
-                instance_id: row.get(3)?,
-                fingerprint: row.get(4)?,
-                secret: row.get(5)?,
-                vault_name: row.get(6)?,
-            })
-        };
-        rows.map(read).next().transpose()
+    sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, Some(1), &[issuer.into()])?;
+            let read = |row: pgrx::spi::SpiHeapTupleData| {
+                Ok::<_, pgrx::spi::Error>(Row {
+                    environment: row.get(1)?.unwrap_or_default(),
+                    api_url: row.get(2)?.unwrap_or_default(),
+                    instance_id: row.get(3)?,
+                    fingerprint: row.get(4)?,
+                    secret: row.get(5)?,
+                    vault_name: row.get(6)?,
+                })
+            };
+            rows.map(read).next().transpose()
+        })
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }
 
 fn keys(issuer: &str) -> Vec<(String, String)> {
     let select = "SELECT k.kid, k.n FROM clerk.jwks AS k WHERE k.issuer OPERATOR(pg_catalog.=) $1";
-    Spi::connect(|client| {
-        let rows = client.select(select, None, &[issuer.into()])?;
-        rows.map(|row| Ok((row.get(1)?.unwrap_or_default(), row.get(2)?.unwrap_or_default())))
-            .collect::<Result<Vec<_>, pgrx::spi::Error>>()
+    sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, None, &[issuer.into()])?;
+            rows.map(|row| Ok((row.get(1)?.unwrap_or_default(), row.get(2)?.unwrap_or_default())))
+                .collect::<Result<Vec<_>, pgrx::spi::Error>>()
+        })
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }

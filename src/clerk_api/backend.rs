@@ -13,6 +13,7 @@ use super::budget::Share;
 use super::http::{Client, Limits, Response};
 use crate::error::Fault;
 use crate::subtransaction::SqlError;
+use crate::workers::give_way::give_way;
 use crate::workers::one_shot::nap;
 use crate::workers::transaction;
 use crate::{clock, settings};
@@ -41,6 +42,9 @@ pub struct Answer {
     /// When that was so, by Clerk, in microseconds since 1970.
     pub observed_at: i64,
 }
+
+/// Longest time between two looks at whether somebody wants the database alone.
+const SLICE: Duration = Duration::from_millis(200);
 
 /// One try of a question.
 struct Try<T> {
@@ -263,14 +267,15 @@ fn committed<R>(work: impl FnOnce() -> R) -> Result<R, ApiFault> {
     })
 }
 
-/// Waits, and attends to Postgres meanwhile.
+/// Waits, attends to Postgres meanwhile, and is in nobody's way.
 pub(super) fn rest(time: Duration) {
     let end = Instant::now() + time;
     while let Some(left) = end
         .checked_duration_since(Instant::now())
         .filter(|left| !left.is_zero())
     {
-        nap(left.min(Duration::from_secs(1)));
+        nap(left.min(SLICE));
+        give_way();
     }
 }
 

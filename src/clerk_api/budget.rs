@@ -55,11 +55,12 @@ impl Share {
     pub fn blocked_for(&self) -> Duration {
         let select =
             "SELECT b.blocked_until FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1";
-        let blocked_until: Option<TimestampWithTimeZone> = Spi::connect(|client| {
-            let rows = client.select(select, Some(1), &[self.issuer.as_str().into()])?;
-            rows.map(|row| row.get(1)).next().transpose()
+        let blocked_until: Option<TimestampWithTimeZone> = sql::query(|| {
+            Spi::connect(|client| {
+                let rows = client.select(select, Some(1), &[self.issuer.as_str().into()])?;
+                rows.map(|row| row.get(1)).next().transpose()
+            })
         })
-        .unwrap_or_else(|error: pgrx::spi::Error| sql::fault(error))
         .flatten();
         let now = clock::now_micros();
         let budget = Budget {
@@ -93,17 +94,18 @@ impl Share {
     fn lock(&self) -> Budget {
         let select = "SELECT b.next_at, b.blocked_until FROM clerk.api_budgets AS b
              WHERE b.issuer OPERATOR(pg_catalog.=) $1 FOR UPDATE";
-        Spi::connect_mut(|client| {
-            let rows = client.update(select, Some(1), &[self.issuer.as_str().into()])?;
-            let read = |row: pgrx::spi::SpiHeapTupleData| {
-                Ok::<_, pgrx::spi::Error>(Budget {
-                    next_at: micros(row.get(1)?),
-                    blocked_until: micros(row.get(2)?),
-                })
-            };
-            rows.map(read).next().transpose()
+        sql::query(|| {
+            Spi::connect_mut(|client| {
+                let rows = client.update(select, Some(1), &[self.issuer.as_str().into()])?;
+                let read = |row: pgrx::spi::SpiHeapTupleData| {
+                    Ok::<_, pgrx::spi::Error>(Budget {
+                        next_at: micros(row.get(1)?),
+                        blocked_until: micros(row.get(2)?),
+                    })
+                };
+                rows.map(read).next().transpose()
+            })
         })
-        .unwrap_or_else(|error| sql::fault(error))
         .unwrap_or_default()
     }
 }

@@ -10,6 +10,7 @@ use crate::mirror::retry::{Retried, retry_due};
 use crate::mirror::setup;
 use crate::mirror::{erase, handlers};
 use crate::operations::key_store::{self, issuer_hash};
+use crate::operations::realtime::keep_up;
 use crate::sync;
 use crate::token::keys::no_free_slot;
 use crate::workers::fetch_keys;
@@ -22,6 +23,7 @@ pub type Part = (&'static str, fn(Caller) -> Value);
 pub const PARTS: &[Part] = &[
     ("keys", keys),
     ("handlers", handlers),
+    ("realtime", realtime),
     ("retried", retried),
     ("erased", erased),
     ("pruned", pruned),
@@ -70,6 +72,14 @@ fn handlers(caller: Caller) -> Value {
         Caller::Launcher => caller.batch(handlers::start_due),
         Caller::Sql => handlers::run_due(),
     }
+}
+
+/// Gives Realtime's tenants the keys that count now, if `sync_realtime_keys()` was called once.
+fn realtime(caller: Caller) -> Value {
+    let answer = caller.batch(keep_up);
+    answer.map_or(Value::Null, |answer| {
+        serde_json::from_str(&answer).unwrap_or(Value::String(answer))
+    })
 }
 
 /// Failed events whose time has come.

@@ -20,9 +20,9 @@ use crate::{c_function, catalog, json};
 
 c_function!(clerk_maintain, maintain);
 
-/// Held during a round. 67 and 68 are those of fetching keys and calling handlers.
+/// Held during a round. 67 to 70 are those of fetching keys, calling handlers and runs.
 fn lock() -> WorkLock {
-    WorkLock::new(69)
+    WorkLock::new(71)
 }
 
 /// Who has a round done.

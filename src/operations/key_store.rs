@@ -155,10 +155,11 @@ pub fn old_instances() -> Vec<String> {
          ORDER BY i.issuer";
     let max_age = settings::jwks_max_age().as_secs_f64();
     // Not `select`, which would look through the snapshot of whoever called us: a worker may just have fetched.
-    Spi::connect_mut(|client| {
-        let rows = client.update(old, None, &[max_age.into()])?;
-        rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
-            .collect::<Result<Vec<_>, pgrx::spi::Error>>()
+    sql::query(|| {
+        Spi::connect_mut(|client| {
+            let rows = client.update(old, None, &[max_age.into()])?;
+            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+                .collect()
+        })
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }

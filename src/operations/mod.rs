@@ -10,7 +10,7 @@ mod mirror_settings;
 mod plan;
 mod postgrest;
 mod privileged;
-mod realtime;
+pub mod realtime;
 mod request_settings;
 mod secret_keys;
 mod secrets;

@@ -41,9 +41,8 @@ fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
     instances::lock_all();
     let ours = "SELECT EXISTS (SELECT FROM clerk.authenticator_settings() AS s
          WHERE s.name OPERATOR(pg_catalog.=) 'pgrst.db_pre_config' AND s.value OPERATOR(pg_catalog.=) 'clerk.postgrest_config')";
-    let installed = Spi::connect(|client| client.select(ours, Some(1), &[])?.first().get_one::<bool>())
-        .unwrap_or_else(|error| sql::fault(error))
-        .unwrap_or_default();
+    let read = || Spi::connect(|client| client.select(ours, Some(1), &[])?.first().get_one::<bool>());
+    let installed = sql::query(read).unwrap_or_default();
     if installed {
         sql::run("SELECT clerk.set_authenticator_pre_config(false)", &[]);
     }
@@ -68,13 +67,14 @@ const KNOWN_SECRET: &str = "app.settings.jwt_secret";
 
 fn refuse_to_lose_known_secret(existing: &ExistingKeys) {
     let select = "SELECT pg_catalog.current_setting($1, true)";
-    let secret: Option<String> = Spi::connect(|client| {
-        client
-            .select(select, Some(1), &[KNOWN_SECRET.into()])?
-            .first()
-            .get_one()
-    })
-    .unwrap_or_else(|error| sql::fault(error));
+    let secret: Option<String> = sql::query(|| {
+        Spi::connect(|client| {
+            client
+                .select(select, Some(1), &[KNOWN_SECRET.into()])?
+                .first()
+                .get_one()
+        })
+    });
     if secret.is_some_and(|secret| !secret.is_empty() && !existing.hold_secret(&secret)) {
         Fault::prerequisite(
             format!("the shared secret in {KNOWN_SECRET} is not among these keys, and tokens signed with it would be refused"),
@@ -87,19 +87,20 @@ fn refuse_to_lose_known_secret(existing: &ExistingKeys) {
 
 fn clerks_keys() -> Vec<Jwk> {
     let select = "SELECT k.kid, k.alg, k.n, k.e FROM clerk.jwks AS k";
-    Spi::connect(|client| {
-        let rows = client.select(select, None, &[])?;
-        rows.map(|row| {
-            Ok(Jwk {
-                kid: row.get(1)?.unwrap_or_default(),
-                alg: row.get(2)?,
-                n: row.get(3)?.unwrap_or_default(),
-                e: row.get(4)?.unwrap_or_default(),
+    sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, None, &[])?;
+            rows.map(|row| {
+                Ok(Jwk {
+                    kid: row.get(1)?.unwrap_or_default(),
+                    alg: row.get(2)?,
+                    n: row.get(3)?.unwrap_or_default(),
+                    e: row.get(4)?.unwrap_or_default(),
+                })
             })
+            .collect()
         })
-        .collect::<Result<_, pgrx::spi::Error>>()
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }
 
 fn store(existing: &ExistingKeys) {
@@ -116,6 +117,5 @@ fn store(existing: &ExistingKeys) {
 /// How many keys there are of the operator and of Clerk, and what tells the operator's from others.
 fn state() -> (Option<i32>, Option<i32>, Option<String>) {
     let select = "SELECT c.own_keys, c.clerk_keys, c.fingerprint FROM clerk.postgrest_connection() AS c";
-    Spi::connect_mut(|client| client.update(select, Some(1), &[])?.first().get_three())
-        .unwrap_or_else(|error| sql::fault(error))
+    sql::query(|| Spi::connect_mut(|client| client.update(select, Some(1), &[])?.first().get_three()))
 }

@@ -28,9 +28,9 @@ fn set_authenticator_pre_config(call: &Call) -> Option<pg_sys::Datum> {
     require_superuser("changes a setting of role authenticator");
     if install {
         refuse_lesser_owners();
-        run(INSTALL);
+        sql::run(INSTALL, &[]);
     } else {
-        installed().iter().for_each(|reset| run(reset));
+        installed().iter().for_each(|reset| sql::run(reset, &[]));
     }
     Some(pg_sys::Datum::null())
 }
@@ -45,12 +45,13 @@ fn installed() -> Vec<String> {
          LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.setdatabase
          WHERE 'pgrst.db_pre_config=clerk.postgrest_config' OPERATOR(pg_catalog.=) ANY (s.setconfig)
            AND (d.datname IS NULL OR d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
-    Spi::connect(|client| {
-        let rows = client.select(select, None, &[])?;
-        rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
-            .collect::<Result<_, pgrx::spi::Error>>()
+    sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, None, &[])?;
+            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+                .collect()
+        })
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }
 
 /// `write_realtime_keys(jwks jsonb)`, strict: gives every tenant that has another key set this one, and answers how many there
@@ -64,13 +65,14 @@ fn write_realtime_keys(call: &Call) -> Option<pg_sys::Datum> {
     let _as_owner = AsRole::enter(owner);
     let update = "UPDATE _realtime.tenants AS t SET jwt_jwks = ($1::pg_catalog.text)::pg_catalog.jsonb
          WHERE t.jwt_jwks IS DISTINCT FROM ($1::pg_catalog.text)::pg_catalog.jsonb";
-    let (tenants, changed) = Spi::connect_mut(|client| {
-        let changed = client.update(update, None, &[jwks.as_str().into()])?.len();
-        let count = "SELECT pg_catalog.count(*) FROM _realtime.tenants";
-        let tenants = client.update(count, Some(1), &[])?.first().get_one::<i64>()?;
-        Ok::<_, pgrx::spi::Error>((tenants.unwrap_or_default(), changed))
-    })
-    .unwrap_or_else(|error| sql::fault(error));
+    let (tenants, changed) = sql::query(|| {
+        Spi::connect_mut(|client| {
+            let changed = client.update(update, None, &[jwks.as_str().into()])?.len();
+            let count = "SELECT pg_catalog.count(*) FROM _realtime.tenants";
+            let tenants = client.update(count, Some(1), &[])?.first().get_one::<i64>()?;
+            Ok::<_, pgrx::spi::Error>((tenants.unwrap_or_default(), changed))
+        })
+    });
     let answer = format!(r#"{{"tenants": {tenants}, "changed": {changed}}}"#);
     Some(json::to_datum(&json::to_jsonb(&answer)))
 }
@@ -101,24 +103,25 @@ fn tenants_owner() -> pg_sys::Oid {
          JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) c.relowner
          JOIN pg_catalog.pg_roles AS s ON s.oid OPERATOR(pg_catalog.=) n.nspowner
          WHERE c.oid OPERATOR(pg_catalog.=) '_realtime.tenants'::pg_catalog.regclass";
-    let row = Spi::connect_mut(|client| {
-        if client.update(exists, Some(1), &[])?.first().get_one::<bool>()? != Some(true) {
-            return Ok::<_, pgrx::spi::Error>(None);
-        }
-        client.update(
-            "LOCK TABLE ONLY _realtime.tenants IN ROW EXCLUSIVE MODE",
-            None,
-            &[],
-        )?;
-        let row = client.update(check, Some(1), &[])?.first();
-        Ok(Some((
-            row.get::<pg_sys::Oid>(1)?,
-            row.get::<bool>(2)?,
-            row.get::<bool>(3)?,
-            row.get::<bool>(4)?,
-        )))
-    })
-    .unwrap_or_else(|error| sql::fault(error));
+    let row = sql::query(|| {
+        Spi::connect_mut(|client| {
+            if client.update(exists, Some(1), &[])?.first().get_one::<bool>()? != Some(true) {
+                return Ok::<_, pgrx::spi::Error>(None);
+            }
+            client.update(
+                "LOCK TABLE ONLY _realtime.tenants IN ROW EXCLUSIVE MODE",
+                None,
+                &[],
+            )?;
+            let row = client.update(check, Some(1), &[])?.first();
+            Ok(Some((
+                row.get::<pg_sys::Oid>(1)?,
+                row.get::<bool>(2)?,
+                row.get::<bool>(3)?,
+                row.get::<bool>(4)?,
+            )))
+        })
+    });
     match row {
         Some((Some(owner), Some(true), Some(true), Some(true))) => owner,
         None => not_realtimes("there is no such table in this database"),
@@ -127,12 +130,6 @@ fn tenants_owner() -> pg_sys::Oid {
         }
         Some(_) => not_realtimes("it is no table with a column jwt_jwks of type jsonb"),
     }
-}
-
-/// Runs a statement of ours as the superuser that the function belongs to.
-fn run(statement: &str) {
-    Spi::connect_mut(|client| client.update(statement, None, &[]).map(|_| ()))
-        .unwrap_or_else(|error| sql::fault(error));
 }
 
 /// These functions are SECURITY DEFINER; somebody may have given them to an ordinary role.
@@ -164,13 +161,14 @@ fn refuse_lesser_owners() {
          JOIN pg_catalog.pg_roles AS r ON pg_catalog.pg_has_role('authenticator', r.oid, 'MEMBER')
               AND r.rolname OPERATOR(pg_catalog.<>) 'authenticator'
          WHERE NOT pg_catalog.pg_has_role(owner.role, r.oid, 'MEMBER')";
-    let (owner, roles) = Spi::connect(|client| {
-        client
-            .select(lesser, Some(1), &[])?
-            .first()
-            .get_two::<String, String>()
-    })
-    .unwrap_or_else(|error| sql::fault(error));
+    let (owner, roles) = sql::query(|| {
+        Spi::connect(|client| {
+            client
+                .select(lesser, Some(1), &[])?
+                .first()
+                .get_two::<String, String>()
+        })
+    });
     if let (Some(owner), Some(roles)) = (owner, roles) {
         Fault::new(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,

@@ -101,15 +101,16 @@ impl Settings {
 /// Whether row level security does not hold for that role, which must exist.
 fn role(name: &str) -> Result<bool, Fault> {
     let select = "SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) $1";
-    let found = Spi::connect(|client| {
-        let rows = client.select(select, Some(1), &[name.into()])?;
-        if rows.is_empty() {
-            Ok(None)
-        } else {
-            rows.first().get_one::<bool>()
-        }
-    })
-    .unwrap_or_else(|error: pgrx::spi::Error| sql::fault(error));
+    let found = sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, Some(1), &[name.into()])?;
+            if rows.is_empty() {
+                Ok(None)
+            } else {
+                rows.first().get_one::<bool>()
+            }
+        })
+    });
     found.ok_or_else(|| {
         Fault::missing(
             format!("there is no role {}", quote(name)),
@@ -137,5 +138,5 @@ fn lock() -> Settings {
             })
         })
     };
-    read().unwrap_or_else(|error| sql::fault(error))
+    sql::query(read)
 }

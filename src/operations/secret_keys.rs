@@ -165,19 +165,20 @@ fn listed() -> Vec<Listed> {
          FROM clerk.secrets AS s LEFT JOIN clerk.secret_uses AS u
               ON u.kind OPERATOR(pg_catalog.=) s.kind AND u.fingerprint OPERATOR(pg_catalog.=) s.fingerprint
          WHERE s.kind OPERATOR(pg_catalog.=) 'secret_key' ORDER BY s.created_at, s.issuer";
-    Spi::connect(|client| {
-        let rows = client.select(select, None, &[])?;
-        rows.map(|row| {
-            Ok(Listed {
-                issuer: row.get(1)?.unwrap_or_default(),
-                fingerprint: row.get(2)?.unwrap_or_default(),
-                secret: row.get(3)?,
-                vault_name: row.get(4)?,
-                created_at: row.get(5)?,
-                last_used_at: row.get(6)?,
+    sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, None, &[])?;
+            rows.map(|row| {
+                Ok(Listed {
+                    issuer: row.get(1)?.unwrap_or_default(),
+                    fingerprint: row.get(2)?.unwrap_or_default(),
+                    secret: row.get(3)?,
+                    vault_name: row.get(4)?,
+                    created_at: row.get(5)?,
+                    last_used_at: row.get(6)?,
+                })
             })
+            .collect()
         })
-        .collect::<Result<Vec<_>, pgrx::spi::Error>>()
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }

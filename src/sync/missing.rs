@@ -93,16 +93,17 @@ impl Counts {
             is_only(setup).into(),
             time(since),
         ];
-        Spi::connect(|client| {
-            let row = client.select(&select, Some(1), &arguments)?.first();
-            Ok::<_, pgrx::spi::Error>(Self {
-                known: row.get(1)?.unwrap_or(0),
-                unseen: row.get(2)?.unwrap_or(0),
-                candidates: row.get(3)?.unwrap_or(0),
-                threshold: setup.missing_threshold,
+        sql::query(|| {
+            Spi::connect(|client| {
+                let row = client.select(&select, Some(1), &arguments)?.first();
+                Ok::<_, pgrx::spi::Error>(Self {
+                    known: row.get(1)?.unwrap_or(0),
+                    unseen: row.get(2)?.unwrap_or(0),
+                    candidates: row.get(3)?.unwrap_or(0),
+                    threshold: setup.missing_threshold,
+                })
             })
         })
-        .unwrap_or_else(|error| sql::fault(error))
     }
 
     fn are_too_many(&self, seen: u64) -> bool {
@@ -330,18 +331,19 @@ pub fn unseen_of(
 }
 
 fn rows(select: &str, arguments: &[DatumWithOid]) -> Vec<Unseen> {
-    Spi::connect(|client| {
-        let rows = client.select(select, None, arguments)?;
-        rows.map(|row| {
-            Ok(Unseen {
-                id: row.get(1)?.unwrap_or_default(),
-                organization_id: row.get(2)?,
-                user_id: row.get(3)?,
+    sql::query(|| {
+        Spi::connect(|client| {
+            let rows = client.select(select, None, arguments)?;
+            rows.map(|row| {
+                Ok(Unseen {
+                    id: row.get(1)?.unwrap_or_default(),
+                    organization_id: row.get(2)?,
+                    user_id: row.get(3)?,
+                })
             })
+            .collect::<Result<Vec<_>, pgrx::spi::Error>>()
         })
-        .collect::<Result<Vec<_>, pgrx::spi::Error>>()
     })
-    .unwrap_or_else(|error| sql::fault(error))
 }
 
 /// Whether rows of unknown instance can only be of the one that is read.

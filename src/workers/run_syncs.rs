@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::give_way::give_way;
 use super::one_shot::{self, nap};
 use super::work_lock::WorkLock;
 use super::{cancellable, transaction};
@@ -26,7 +27,10 @@ const NAME: &CStr = c"clerk_sync: sync runs";
 /// A run that was put off for no longer than this is waited for; for longer, `maintain` starts it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// 67 is the class of `key_store`, 68 that of `run_handlers`.
+/// Longest time between two looks at whether somebody wants the database alone.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// 67 is the class of `key_store`, 68 that of `run_handlers`, 71 that of rounds of maintenance.
 fn lock(issuer_hash: i64, lane: Lane) -> WorkLock {
     let class = match lane {
         Lane::Walks => 69,
@@ -192,7 +196,8 @@ fn work(order: &Order) -> Result<Option<String>, SqlError> {
 fn wait(due_in: Duration) -> Result<(), SqlError> {
     let until = Instant::now() + due_in.clamp(Duration::from_millis(10), Duration::from_secs(1));
     while let Some(left) = until.checked_duration_since(Instant::now()) {
-        cancellable(|| nap(left.max(Duration::from_millis(1))))?;
+        cancellable(|| nap(left.clamp(Duration::from_millis(1), SLICE)))?;
+        give_way();
     }
     Ok(())
 }

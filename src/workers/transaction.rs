@@ -4,13 +4,16 @@ use std::panic::AssertUnwindSafe;
 
 use pgrx::prelude::*;
 
+use super::give_way::give_way;
 use crate::subtransaction::{SqlError, caught};
 
 /// Runs `work` in a transaction of its own and commits. If it raises, everything is undone and the error comes back, a cancel of
-/// the statement too; a worker that is told to end does not come back.
+/// the statement too. A worker that is told to end, or whose database somebody wants alone, does not come back.
 ///
 /// What it gives must not lie in Postgres' memory: that is freed.
 pub fn transaction<R>(work: impl FnOnce() -> R) -> Result<R, SqlError> {
+    // Clerk may answer so fast that no wait for it would.
+    give_way();
     // SAFETY: what the main loop of a backend does around a statement. After an error the transaction is aborted before
     // anything else happens, which also gives back locks, timeouts and memory.
     unsafe {
