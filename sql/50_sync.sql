@@ -113,7 +113,9 @@ SELECT
             THEN LEAST(pg_catalog.floor(100.0 OPERATOR(pg_catalog.*) s.done OPERATOR(pg_catalog./) s.total), 99)
         ELSE 0
     END::integer AS percent,
-    pg_catalog.round(s.done OPERATOR(pg_catalog./) NULLIF(EXTRACT(epoch FROM s.time_spent), 0), 1) AS per_second,
+    CASE WHEN s.time_spent OPERATOR(pg_catalog.>) '0'
+        THEN pg_catalog.round(s.done OPERATOR(pg_catalog./) EXTRACT(epoch FROM s.time_spent), 1)
+    END AS per_second,
     CASE
         WHEN s.finished_at IS NULL AND s.listed_at IS NULL AND s.done OPERATOR(pg_catalog.>) 0
             THEN s.time_spent OPERATOR(pg_catalog.*)

@@ -5,8 +5,8 @@ use std::thread;
 use clerk_sim::{Adversity, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 
-use clerk_tests::expected::{assert_ledger, assert_truth};
 use crate::scene::{Dice, Scene};
+use clerk_tests::expected::{assert_ledger, assert_truth};
 
 const SESSIONS: u64 = 8;
 const EVENTS: usize = 20_000;

@@ -12,8 +12,8 @@ use postgres::NoTls;
 use postgres::types::Json;
 use serde_json::Value;
 
-use clerk_tests::expected::{assert_ledger, assert_truth};
 use crate::scene::{Dice, Scene};
+use clerk_tests::expected::{assert_ledger, assert_truth};
 
 const ROUNDS: u64 = 25;
 const SESSIONS: usize = 4;

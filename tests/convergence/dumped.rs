@@ -3,8 +3,8 @@
 use clerk_sim::{Adversity, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 
-use clerk_tests::expected::{Queries, assert_truth};
 use crate::scene::Scene;
+use clerk_tests::expected::{Queries, assert_truth};
 
 #[test]
 fn a_restored_database_is_the_same_and_goes_on() {

@@ -8,8 +8,8 @@ use postgres::types::{Json, ToSql};
 use postgres::{Client, Statement, Transaction};
 use serde_json::{Value, json};
 
-use clerk_tests::expected::Queries;
 use crate::scene::{Dice, Scene, now_seconds};
+use clerk_tests::expected::Queries;
 
 /// As many as the mirror is trusted after; `CLERK_SYNC_CASES` gives another number for a second major version.
 const CASES: u64 = 10_000;
