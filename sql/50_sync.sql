@@ -113,9 +113,8 @@ SELECT
             THEN LEAST(pg_catalog.floor(100.0 OPERATOR(pg_catalog.*) s.done OPERATOR(pg_catalog./) s.total), 99)
         ELSE 0
     END::integer AS percent,
-    CASE
-        WHEN s.time_spent OPERATOR(pg_catalog.>) '0'
-            THEN pg_catalog.round(s.done OPERATOR(pg_catalog./) EXTRACT(epoch FROM s.time_spent), 1)
+    CASE WHEN s.time_spent OPERATOR(pg_catalog.>) '0'
+        THEN pg_catalog.round(s.done OPERATOR(pg_catalog./) EXTRACT(epoch FROM s.time_spent), 1)
     END AS per_second,
     CASE
         WHEN s.finished_at IS NULL AND s.listed_at IS NULL AND s.done OPERATOR(pg_catalog.>) 0

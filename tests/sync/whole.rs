@@ -143,7 +143,7 @@ fn tell(scene: &Scene, is_over: &AtomicBool) {
         let is_last = is_over.load(Ordering::Relaxed);
         for event in scene.clerk.take_events() {
             heard += 1;
-            if heard % LOST != 0 {
+            if !heard.is_multiple_of(LOST) {
                 waiting.push(event);
             }
         }

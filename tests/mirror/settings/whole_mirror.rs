@@ -26,7 +26,7 @@ fn the_settings_of_the_mirror_change_one_by_one() {
     let mut owner = db.superuser();
     let mut expected = json!({
         "deleted_users": "scrub", "payload_retention": "30 days", "event_retention": "90 days", "max_attempts": 12,
-        "notify": false,
+        "notify": false, "reconcile_every": "01:00:00", "full_reconcile_every": "1 day", "missing_threshold": 0.2,
     });
     assert_eq!(configure_mirror(&mut owner, ""), expected);
     for (argument, name, value) in [
@@ -38,6 +38,9 @@ fn the_settings_of_the_mirror_change_one_by_one() {
         ("'1 year'", "event_retention", json!("1 year")),
         ("1", "max_attempts", json!(1)),
         ("true", "notify", json!(true)),
+        ("'15 minutes'", "reconcile_every", json!("00:15:00")),
+        ("'0'", "full_reconcile_every", json!("00:00:00")),
+        ("0.05", "missing_threshold", json!(0.05)),
     ] {
         expected[name] = value;
         assert_eq!(
