@@ -3,13 +3,15 @@
 use clerk_sim::{Fault, Rotation, Simulator};
 use clerk_tests::{Cluster, Sql};
 
+use crate::handover::as_supabase;
+use crate::handover::project::Project;
 use crate::scene::{last_round, launcher, token_of, verified, wait_until};
 
 /// The line of the manual.
 const SCHEDULE: &str = "SELECT cron.schedule('clerk_sync', '* * * * *', 'select clerk.maintain()')";
 
-#[test]
-fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
+/// A server with pg_cron in the database `postgres`, and keys that are old after a second.
+fn with_cron() -> Cluster {
     let cluster = Cluster::start(&[
         ("shared_preload_libraries", "pg_cron"),
         ("clerk.jwks_max_age", "1s"),
@@ -23,6 +25,12 @@ fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
         .to_owned();
     cluster.configure(&[("cron.host", &socket)]);
     cluster.restart();
+    cluster
+}
+
+#[test]
+fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
+    let cluster = with_cron();
     let clerk = Simulator::start();
     let mut owner = cluster.superuser();
     owner.run("CREATE EXTENSION pg_cron; CREATE EXTENSION clerk_sync");
@@ -51,6 +59,30 @@ fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
     let succeeded = "SELECT count(*) FROM cron.job_run_details WHERE status = 'succeeded'";
     wait_until("pg_cron says so too", || owner.value::<i64>(succeeded) > 0);
     cluster.assert_no_crash();
+}
+
+/// From another database, as a superuser, with everything handed over.
+#[test]
+fn a_rotated_key_is_handed_over_within_a_minute_with_nobody_connected() {
+    let cluster = as_supabase(with_cron());
+    let project = Project::bare(&cluster);
+    project.connect();
+    project.assert_handed_over("before");
+    let requests = project.clerk.jwks_requests();
+    project.clerk.rotate(Rotation::New);
+    let mut elsewhere = cluster.superuser();
+    elsewhere.run(&format!(
+        "CREATE EXTENSION pg_cron;
+         SELECT cron.schedule_in_database('clerk_sync', '* * * * *', 'select clerk.maintain()', '{}')",
+        project.db.name()
+    ));
+    wait_for(&project.clerk, requests + 1);
+    // What a call does is seen when it has ended.
+    let fetched =
+        "SELECT EXISTS (SELECT FROM clerk.maintenance_rounds WHERE report->'keys'->>'fetched' = '1')";
+    wait_until("the call has ended", || project.owner().value::<bool>(fetched));
+    project.clerk.fault(Fault::Down);
+    project.assert_handed_over("after a call by pg_cron");
 }
 
 /// pg_cron begins at the full minute, which may be as long as that away.

@@ -5,11 +5,13 @@
 mod api;
 mod connecting;
 mod lines;
-mod postgrest;
+pub mod postgrest;
 mod power;
+pub mod project;
 mod realtime;
 mod relaying;
 mod requests;
+mod rotation;
 mod traps;
 
 use clerk_sim::Simulator;
@@ -18,13 +20,17 @@ use postgres::Client;
 use serde_json::Value;
 
 /// What GoTrue signs with, and PostgREST therefore trusts: the example of Supabase's documentation.
-const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
+pub const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 /// The same as base64url, by coreutils.
 const SECRET_BASE64URL: &str = "c3VwZXItc2VjcmV0LWp3dC10b2tlbi13aXRoLWF0LWxlYXN0LTMyLWNoYXJhY3RlcnMtbG9uZw";
 
 /// A server with Supabase's login role. Its settings are the whole server's, so every test has its own.
 fn supabase() -> Cluster {
-    let cluster = Cluster::start(&[]);
+    as_supabase(Cluster::start(&[]))
+}
+
+/// A server that gets Supabase's login role.
+pub fn as_supabase(cluster: Cluster) -> Cluster {
     cluster.superuser().run(
         "CREATE ROLE authenticator LOGIN NOINHERIT; GRANT anon, authenticated, service_role TO authenticator;
          CREATE ROLE supabase_admin SUPERUSER LOGIN",
@@ -57,7 +63,7 @@ fn connection(owner: &mut impl Sql, column: &str) -> Option<String> {
 }
 
 /// What role authenticator has in pg_db_role_setting, everywhere.
-fn settings_of_authenticator(owner: &mut impl Sql) -> Vec<String> {
+pub fn settings_of_authenticator(owner: &mut impl Sql) -> Vec<String> {
     owner.value(
         "SELECT coalesce(array_agg(entry ORDER BY entry), '{}') FROM pg_db_role_setting, unnest(setconfig) AS entry
          WHERE setrole = 'authenticator'::regrole",

@@ -4,6 +4,7 @@ mod claims;
 mod scene;
 
 mod answers;
+mod connected;
 mod dry_run;
 mod helpers;
 mod meanwhile;

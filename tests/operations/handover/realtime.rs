@@ -1,4 +1,4 @@
-//! Realtime's tenants, as its migrations make the table (priv/repo/migrations).
+//! Realtime's tenants.
 
 use clerk_sim::{Rotation, Simulator};
 use clerk_tests::{Cluster, Sql};
@@ -6,35 +6,13 @@ use postgres::Client;
 use postgres::types::Json;
 use serde_json::{Value, json};
 
+use super::project::{realtime, tenants as sets};
 use super::{SECRET_BASE64URL, connect, connection, supabase, trusting};
-
-/// Two tenants: as Realtime starts without keys in its environment, and with old ones.
-const TENANTS: &str = r#"
-    CREATE TABLE _realtime.tenants (
-        id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name varchar(255), external_id varchar(255) UNIQUE,
-        jwt_secret varchar(255), jwt_jwks jsonb,
-        CONSTRAINT jwt_secret_or_jwt_jwks_required CHECK (jwt_secret IS NOT NULL OR jwt_jwks IS NOT NULL)
-    );
-    INSERT INTO _realtime.tenants (name, external_id, jwt_secret) VALUES ('realtime-dev', 'realtime-dev', 'encrypted');
-    INSERT INTO _realtime.tenants (name, external_id, jwt_jwks) VALUES ('other', 'other', '{"keys": []}')"#;
-
-fn realtime(cluster: &Cluster, database: &str) -> Client {
-    let mut admin = cluster.connect_to(database, "supabase_admin");
-    admin.run("CREATE SCHEMA _realtime");
-    admin.run(TENANTS);
-    admin
-}
+use crate::scene::maintain;
 
 fn sync(owner: &mut impl Sql) -> Value {
     let Json(answer) = owner.value::<Json<Value>>("SELECT clerk.sync_realtime_keys()");
     answer
-}
-
-fn sets(admin: &mut Client) -> Vec<Value> {
-    let rows = admin
-        .query("SELECT jwt_jwks FROM _realtime.tenants ORDER BY external_id", &[])
-        .expect("the table is there");
-    rows.iter().map(|row| row.get::<_, Json<Value>>(0).0).collect()
 }
 
 #[test]
@@ -52,6 +30,11 @@ fn tenants_get_the_keys_and_keep_them() {
     );
     connect(&mut owner);
     assert_eq!(connection(&mut owner, "realtime_since"), None);
+    assert_eq!(
+        maintain(&mut owner)["realtime"],
+        Value::Null,
+        "nobody has asked for it"
+    );
 
     assert_eq!(sync(&mut owner), json!({"tenants": 2, "changed": 2}));
     let published = clerk.jwks()["keys"][0].clone();
@@ -78,11 +61,49 @@ fn tenants_get_the_keys_and_keep_them() {
     owner.run("SELECT clerk.refresh_jwks()");
     assert_eq!(sync(&mut owner), json!({"tenants": 2, "changed": 2}));
     assert_eq!(sets(&mut admin)[0]["keys"][1]["n"], clerk.jwks()["keys"][0]["n"]);
+    // From now on maintain does the same.
+    clerk.rotate(Rotation::Same);
+    owner.run("SELECT clerk.refresh_jwks()");
+    assert_eq!(
+        maintain(&mut owner)["realtime"],
+        json!({"tenants": 2, "changed": 2})
+    );
+    assert_eq!(sets(&mut admin)[1]["keys"][1]["n"], clerk.jwks()["keys"][0]["n"]);
+    assert_eq!(
+        maintain(&mut owner)["realtime"],
+        json!({"tenants": 2, "changed": 0})
+    );
 
     let Json(answer) = owner.value::<Json<Value>>("SELECT clerk.disconnect_realtime()");
     assert_eq!(answer, json!({"tenants": 2, "changed": 2}));
     assert_eq!(sets(&mut admin)[0]["keys"].as_array().map(Vec::len), Some(1));
     assert_eq!(connection(&mut owner, "realtime_since"), None);
+    assert_eq!(maintain(&mut owner)["realtime"], Value::Null);
+    assert_eq!(sets(&mut admin)[0]["keys"].as_array().map(Vec::len), Some(1));
+}
+
+/// Realtime is taken out, or somebody else's table put in its place.
+#[test]
+fn a_table_that_is_gone_or_not_realtimes_stops_no_other_part() {
+    let (cluster, clerk) = (supabase(), Simulator::start());
+    let db = trusting(&cluster, &clerk);
+    let mut admin = realtime(&cluster, db.name());
+    let mut owner = db.superuser();
+    connect(&mut owner);
+    sync(&mut owner);
+    admin.run("ALTER TABLE _realtime.tenants RENAME TO elsewhere");
+    assert_eq!(maintain(&mut owner)["realtime"], Value::Null);
+    admin.run("CREATE TABLE _realtime.tenants (id int, jwt_jwks text)");
+    let report = maintain(&mut owner);
+    let error = report["realtime"]["error"].as_str().unwrap_or_default();
+    assert!(
+        error.starts_with("55000: _realtime.tenants is not used"),
+        "{report}"
+    );
+    assert_eq!(report["keys"], json!({"old": 0, "fetched": 0}), "{report}");
+    assert_eq!(report["retried"]["applied"], 0, "{report}");
+    let told: String = owner.value("SELECT error FROM clerk.maintenance_rounds ORDER BY id DESC LIMIT 1");
+    assert!(told.starts_with("realtime: 55000"), "{told}");
 }
 
 #[test]
