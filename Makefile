@@ -25,7 +25,7 @@ test-core: ## the tests that need no Postgres
 test-server: ## only the tests that depend on the PostgreSQL version
 	@scripts/test --server-only $(PG)
 
-check: ## format, lints, licences and sources of dependencies
+check: ## format, lints, links of the manual, licences and sources of dependencies
 	@scripts/check $(PG)
 
 lint: ## only clippy, for one PostgreSQL version

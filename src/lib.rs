@@ -44,177 +44,60 @@ pub extern "C-unwind" fn _PG_init() {
     }
 }
 
+/// Has each file run after the one above it, and after the Rust functions that it `uses`.
+macro_rules! install_script {
+    ($above:tt:) => {};
+    ($above:tt: $name:tt $path:tt $(uses $($function:ident)+)?; $($below:tt)*) => {
+        extension_sql_file!($path, name = $name, requires = [$above $($(, $function)+)?]);
+        install_script!($name: $($below)*);
+    };
+}
+
 extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
-extension_sql_file!("../sql/10_tables.sql", name = "tables", requires = ["bootstrap"]);
-extension_sql_file!(
-    "../sql/15_mirror.sql",
-    name = "mirror_tables",
-    requires = ["tables"]
-);
-extension_sql_file!(
-    "../sql/16_ledger.sql",
-    name = "ledger",
-    requires = ["mirror_tables"]
-);
-extension_sql_file!(
-    "../sql/17_addresses.sql",
-    name = "addresses",
-    requires = ["ledger"]
-);
-extension_sql_file!(
-    "../sql/18_tokens_without_role.sql",
-    name = "tokens_without_role",
-    requires = ["addresses"]
-);
-extension_sql_file!(
-    "../sql/20_identity.sql",
-    name = "identity",
-    requires = ["tokens_without_role"]
-);
-extension_sql_file!("../sql/25_views.sql", name = "views", requires = ["identity"]);
-extension_sql_file!("../sql/30_token.sql", name = "token", requires = ["views"]);
-extension_sql_file!("../sql/35_mirror.sql", name = "mirror", requires = ["token"]);
-extension_sql_file!("../sql/36_handlers.sql", name = "handlers", requires = ["mirror"]);
-extension_sql_file!(
-    "../sql/37_maintenance.sql",
-    name = "maintenance",
-    requires = ["handlers"]
-);
-extension_sql_file!(
-    "../sql/40_administrators.sql",
-    name = "administrators",
-    requires = ["maintenance"]
-);
-extension_sql_file!("../sql/45_api.sql", name = "api", requires = ["administrators"]);
-extension_sql_file!(
-    "../sql/47_backend_api.sql",
-    name = "backend_api",
-    requires = ["api", set_secret_key, drop_secret_key, secret_keys]
-);
-extension_sql_file!("../sql/50_sync.sql", name = "sync", requires = ["backend_api"]);
-extension_sql_file!("../sql/55_handover.sql", name = "handover", requires = ["sync"]);
-extension_sql_file!(
-    "../sql/56_requests.sql",
-    name = "requests",
-    requires = ["handover"]
-);
-extension_sql_file!(
-    "../sql/57_realtime.sql",
-    name = "realtime",
-    requires = ["requests"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_findings.sql",
-    name = "doctor_findings",
-    requires = ["realtime"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_identity.sql",
-    name = "doctor_identity",
-    requires = ["doctor_findings"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_webhooks.sql",
-    name = "doctor_webhooks",
-    requires = ["doctor_identity", webhook_signing_secrets]
-);
-extension_sql_file!(
-    "../sql/60_doctor_server.sql",
-    name = "doctor_server",
-    requires = ["doctor_webhooks"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_privileges.sql",
-    name = "doctor_privileges",
-    requires = ["doctor_server"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_logging.sql",
-    name = "doctor_logging",
-    requires = ["doctor_privileges"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_policies.sql",
-    name = "doctor_policies",
-    requires = ["doctor_logging"]
-);
-extension_sql_file!(
-    "../sql/60_doctor_tables.sql",
-    name = "doctor_tables",
-    requires = ["doctor_policies"]
-);
-extension_sql_file!(
-    "../sql/61_doctor_sync.sql",
-    name = "doctor_sync",
-    requires = ["doctor_tables", secret_keys]
-);
-extension_sql_file!(
-    "../sql/61_doctor_maintenance.sql",
-    name = "doctor_maintenance",
-    requires = ["doctor_sync"]
-);
-extension_sql_file!(
-    "../sql/61_doctor_handover.sql",
-    name = "doctor_handover",
-    requires = ["doctor_maintenance"]
-);
-extension_sql_file!(
-    "../sql/62_doctor_online.sql",
-    name = "doctor_online",
-    requires = ["doctor_handover"]
-);
-extension_sql_file!(
-    "../sql/68_status.sql",
-    name = "status",
-    requires = ["doctor_online"]
-);
-extension_sql_file!("../sql/69_doctor.sql", name = "doctor", requires = ["status"]);
-extension_sql_file!("../sql/70_leaving.sql", name = "leaving", requires = ["doctor"]);
-extension_sql_file!(
-    "../sql/71_ejected_identity.sql",
-    name = "ejected_identity",
-    requires = ["leaving"]
-);
-extension_sql_file!(
-    "../sql/72_ejected_authorization.sql",
-    name = "ejected_authorization",
-    requires = ["ejected_identity"]
-);
-extension_sql_file!(
-    "../sql/73_ejected_mirror.sql",
-    name = "ejected_mirror",
-    requires = ["ejected_authorization", eject_text]
-);
-extension_sql_file!(
-    "../sql/74_ejected_application.sql",
-    name = "ejected_application",
-    requires = ["ejected_mirror", eject_body]
-);
-extension_sql_file!(
-    "../sql/75_uninstall.sql",
-    name = "uninstall",
-    requires = ["ejected_application"]
-);
-extension_sql_file!(
-    "../sql/80_comments.sql",
-    name = "comments",
-    requires = [
-        "realtime",
-        configure,
-        configure_requests,
-        configure_mirror,
-        refresh_jwks,
-        remove_instance,
-        set_identity_source,
-        add_webhook_signing_secret,
-        drop_webhook_signing_secret,
-        webhook_signing_secrets,
-        inspect_jwt,
-        authenticate,
-        clear_authentication,
-        whoami
-    ]
-);
+install_script! { "bootstrap":
+    "tables" "../sql/10_tables.sql";
+    "mirror_tables" "../sql/15_mirror.sql";
+    "ledger" "../sql/16_ledger.sql";
+    "addresses" "../sql/17_addresses.sql";
+    "tokens_without_role" "../sql/18_tokens_without_role.sql";
+    "identity" "../sql/20_identity.sql";
+    "views" "../sql/25_views.sql";
+    "token" "../sql/30_token.sql";
+    "mirror" "../sql/35_mirror.sql";
+    "handlers" "../sql/36_handlers.sql";
+    "maintenance" "../sql/37_maintenance.sql";
+    "administrators" "../sql/40_administrators.sql";
+    "api" "../sql/45_api.sql";
+    "backend_api" "../sql/47_backend_api.sql" uses set_secret_key drop_secret_key secret_keys;
+    "sync" "../sql/50_sync.sql";
+    "handover" "../sql/55_handover.sql";
+    "requests" "../sql/56_requests.sql";
+    "realtime" "../sql/57_realtime.sql";
+    "doctor_findings" "../sql/60_doctor_findings.sql";
+    "doctor_identity" "../sql/60_doctor_identity.sql";
+    "doctor_webhooks" "../sql/60_doctor_webhooks.sql" uses webhook_signing_secrets;
+    "doctor_server" "../sql/60_doctor_server.sql";
+    "doctor_privileges" "../sql/60_doctor_privileges.sql";
+    "doctor_logging" "../sql/60_doctor_logging.sql";
+    "doctor_policies" "../sql/60_doctor_policies.sql";
+    "doctor_tables" "../sql/60_doctor_tables.sql";
+    "doctor_sync" "../sql/61_doctor_sync.sql" uses secret_keys;
+    "doctor_maintenance" "../sql/61_doctor_maintenance.sql";
+    "doctor_handover" "../sql/61_doctor_handover.sql";
+    "doctor_online" "../sql/62_doctor_online.sql";
+    "status" "../sql/68_status.sql";
+    "doctor" "../sql/69_doctor.sql";
+    "leaving" "../sql/70_leaving.sql";
+    "ejected_identity" "../sql/71_ejected_identity.sql";
+    "ejected_authorization" "../sql/72_ejected_authorization.sql";
+    "ejected_mirror" "../sql/73_ejected_mirror.sql" uses eject_text;
+    "ejected_application" "../sql/74_ejected_application.sql" uses eject_body;
+    "uninstall" "../sql/75_uninstall.sql";
+    "comments" "../sql/80_comments.sql" uses
+        configure configure_requests configure_mirror refresh_jwks remove_instance set_identity_source
+        add_webhook_signing_secret drop_webhook_signing_secret webhook_signing_secrets inspect_jwt
+        authenticate clear_authentication whoami;
+}
 extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);
 
 /// What `cargo pgrx test` needs to start its server.

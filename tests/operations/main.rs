@@ -7,6 +7,7 @@ mod doctor;
 mod handover;
 mod launcher;
 mod leaving;
+mod manual;
 mod rounds;
 mod scene;
 mod shutdown;

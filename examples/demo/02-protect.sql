@@ -9,6 +9,7 @@ create table notes (
   author_id text not null default clerk.current_user_id(),
   body text not null
 );
+create index on notes (author_id);
 alter table notes enable row level security;
 create policy own_notes on notes
   using (author_id = clerk.current_user_id());
@@ -18,6 +19,7 @@ create table documents (
   org_id text not null default clerk.current_org_id(),
   title text not null
 );
+create index on documents (org_id);
 alter table documents enable row level security;
 create policy members_read on documents for select
   using (org_id = clerk.current_org_id());

@@ -13,11 +13,19 @@ select clerk.add_webhook_signing_secret(:'secret') as fingerprint;
 \echo
 \set QUIET on
 \set ECHO none
-\set membership '{"type":"organizationMembership.created","object":"event","timestamp":1760000005000,"instance_id":"ins_sim","data":{"id":"orgmem_1","object":"organization_membership","role":"org:admin","permissions":["org:documents:delete"],"public_metadata":{},"created_at":1760000004000,"updated_at":1760000004000,"organization":{"id":"org_acme","object":"organization","name":"Acme","slug":"acme","created_at":1760000001000,"updated_at":1760000001000},"public_user_data":{"user_id":"user_ada","first_name":"Ada"}}}'
-\set renamed '{"type":"user.updated","object":"event","timestamp":1760000003000,"instance_id":"ins_sim","data":{"id":"user_ada","object":"user","first_name":"Ada","last_name":"Lovelace","primary_email_address_id":"idn_2","email_addresses":[{"id":"idn_1","email_address":"ada@old.example","verification":{"status":"verified"}},{"id":"idn_2","email_address":"ada@engine.example","verification":{"status":"verified"}}],"public_metadata":{},"private_metadata":{"secret":"stays at Clerk"},"created_at":1760000000000,"updated_at":1760000003000}}'
-\set created '{"type":"user.created","object":"event","timestamp":1760000000000,"instance_id":"ins_sim","data":{"id":"user_ada","object":"user","first_name":"Ada","last_name":"Byron","primary_email_address_id":"idn_1","email_addresses":[{"id":"idn_1","email_address":"ada@old.example","verification":{"status":"verified"}}],"public_metadata":{},"created_at":1760000000000,"updated_at":1760000000000}}'
-\set gone '{"type":"user.deleted","object":"event","timestamp":1760000009000,"instance_id":"ins_sim","data":{"id":"user_grace","object":"user","deleted":true}}'
-\set grace '{"type":"user.created","object":"event","timestamp":1760000002000,"instance_id":"ins_sim","data":{"id":"user_grace","object":"user","first_name":"Grace","created_at":1760000002000,"updated_at":1760000002000}}'
+\set membership '{"type":"organizationMembership.created","object":"event","timestamp":~005,"instance_id":"ins_sim","data":{"id":"orgmem_1","object":"organization_membership","role":"org:admin","permissions":["org:documents:delete"],"public_metadata":{},"created_at":~004,"updated_at":~004,"organization":{"id":"org_acme","object":"organization","name":"Acme","slug":"acme","created_at":~001,"updated_at":~001},"public_user_data":{"user_id":"user_ada","first_name":"Ada"}}}'
+\set renamed '{"type":"user.updated","object":"event","timestamp":~003,"instance_id":"ins_sim","data":{"id":"user_ada","object":"user","first_name":"Ada","last_name":"Lovelace","primary_email_address_id":"idn_2","email_addresses":[{"id":"idn_1","email_address":"ada@old.example","verification":{"status":"verified"}},{"id":"idn_2","email_address":"ada@engine.example","verification":{"status":"verified"}}],"public_metadata":{},"private_metadata":{"secret":"stays at Clerk"},"created_at":~000,"updated_at":~003}}'
+\set created '{"type":"user.created","object":"event","timestamp":~000,"instance_id":"ins_sim","data":{"id":"user_ada","object":"user","first_name":"Ada","last_name":"Byron","primary_email_address_id":"idn_1","email_addresses":[{"id":"idn_1","email_address":"ada@old.example","verification":{"status":"verified"}}],"public_metadata":{},"created_at":~000,"updated_at":~000}}'
+\set gone '{"type":"user.deleted","object":"event","timestamp":~009,"instance_id":"ins_sim","data":{"id":"user_grace","object":"user","deleted":true}}'
+\set grace '{"type":"user.created","object":"event","timestamp":~002,"instance_id":"ins_sim","data":{"id":"user_grace","object":"user","first_name":"Grace","created_at":~002,"updated_at":~002}}'
+-- In them ~ stands for the second in which all of this happens.
+\set now `date +%s`
+select
+  replace(:'membership', '~', :'now') as membership,
+  replace(:'renamed', '~', :'now') as renamed,
+  replace(:'created', '~', :'now') as created,
+  replace(:'gone', '~', :'now') as gone,
+  replace(:'grace', '~', :'now') as grace \gset
 \set membership_headers `./headers :'secret' msg_membership :'membership'`
 \set renamed_headers `./headers :'secret' msg_renamed :'renamed'`
 \set created_headers `./headers :'secret' msg_created :'created'`

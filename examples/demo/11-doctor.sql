@@ -1,0 +1,13 @@
+\echo
+\echo '── 11. Is anything wrong? ───────────────────────────────────────────────────────'
+\echo
+\echo 'The doctor looks at everything that a support engineer would ask about: here by area,'
+\echo 'with what Clerk says when it is asked.'
+\echo
+\set ECHO none
+create temporary table findings as select * from clerk.doctor(online => true) with ordinality;
+\set ECHO queries
+select area, count(*) filter (where status = 'ok') as ok, count(*) filter (where status = 'note') as notes,
+       count(*) filter (where status in ('warning', 'failed')) as wrong
+from findings group by area order by min(ordinality);
+select area, "check", status, found from findings where status <> 'ok';
