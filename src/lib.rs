@@ -104,9 +104,14 @@ extension_sql_file!(
     requires = ["requests"]
 );
 extension_sql_file!(
+    "../sql/58_foreign_names.sql",
+    name = "foreign_names",
+    requires = ["realtime"]
+);
+extension_sql_file!(
     "../sql/60_doctor_findings.sql",
     name = "doctor_findings",
-    requires = ["realtime"]
+    requires = ["foreign_names"]
 );
 extension_sql_file!(
     "../sql/60_doctor_identity.sql",

@@ -12,3 +12,4 @@ mod privileges;
 mod protection;
 mod refused;
 mod repointed;
+mod strangers;
