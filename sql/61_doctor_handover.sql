@@ -120,7 +120,7 @@ BEGIN
         RETURN QUERY SELECT 'keys', 'ok', 'no Realtime in this database', 'Realtime''s tenants have Clerk''s keys', NULL, NULL;
         RETURN;
     END IF;
-    IF has_schema_privilege('_realtime', 'USAGE') AND has_table_privilege(tenants, 'SELECT') THEN
+    IF clerk.is_genuine('_realtime', 'tenants') AND has_schema_privilege('_realtime', 'USAGE') AND has_table_privilege(tenants, 'SELECT') THEN
         EXECUTE $look$
             SELECT count(*) FROM _realtime.tenants AS t
             WHERE NOT COALESCE(t.jwt_jwks::jsonb @> jsonb_build_object('keys', (SELECT jsonb_agg(c) FROM clerk.clerks_keys() AS c)), false)

@@ -55,6 +55,9 @@ CREATE FUNCTION clerk.doctor(online boolean DEFAULT false)
     RETURNS TABLE (area text, "check" text, status text, found text, expected text, mend text, mend_as text)
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    -- Policies are judged by how Postgres prints them, with patterns that have backslashes.
+    SET quote_all_identifiers = off
+    SET standard_conforming_strings = on
 AS $body$
     SELECT a.area, f."check", f.status, f.found, f.expected,
         CASE WHEN f.status <> 'ok' THEN f.mend END, CASE WHEN f.status <> 'ok' THEN f.mend_as END

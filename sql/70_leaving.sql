@@ -14,6 +14,14 @@ $body$;
 COMMENT ON FUNCTION clerk.eject_as_owner(text) IS
     'Runs a statement of clerk.eject() as the owner of the extension. Raises what the statement raises; 22004 for NULL. VOLATILE. Callable by the owner.';
 
+-- Whoever runs the statements that eject() and uninstall() print must not run what others put into the names and bodies in it.
+CREATE FUNCTION clerk.as_comment(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $body$ SELECT '-- ' || regexp_replace(words, '[\r\n]+', ' ', 'g') $body$;
+COMMENT ON FUNCTION clerk.as_comment(text) IS
+    'Words as a comment of SQL, in one line. NULL for NULL. IMMUTABLE. Callable by the owner.';
+
 CREATE FUNCTION clerk.check_eject(target text) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -65,6 +73,7 @@ CREATE FUNCTION clerk.eject(schema text DEFAULT 'clerk_data', dry_run boolean DE
     SET check_function_bodies = off
     -- A row that a policy hides from its table's owner must not be lost silently.
     SET row_security = off
+    SET standard_conforming_strings = on
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);
@@ -77,7 +86,7 @@ BEGIN
         refused := refused || format('%s: %s', found.object, found.reason);
         step := 'refused';
         object := found.object;
-        statement := format('-- %s. %s', found.reason, found.hint);
+        statement := clerk.as_comment(format('%s. %s', found.reason, found.hint));
         RETURN NEXT;
     END LOOP;
     IF refused <> '{}' AND NOT pretend THEN

@@ -53,14 +53,14 @@ DECLARE
     connected boolean;
     realtime boolean;
 BEGIN
-    IF to_regclass('cron.job') IS NOT NULL THEN
+    IF clerk.is_genuine('cron', 'job') AND has_schema_privilege('cron', 'USAGE') THEN
         RETURN QUERY EXECUTE $query$
             SELECT
                 CASE WHEN j.command ~ '\mclerk\.maintain\(' THEN 'cron' ELSE 'by hand' END,
                 format('job %s of pg_cron', j.jobid),
                 CASE
                     WHEN j.command ~ '\mclerk\.maintain\(' THEN format('SELECT cron.unschedule(%s::bigint)', j.jobid)
-                    ELSE format('-- It runs %s, which uses the extension: change it, or SELECT cron.unschedule(%s).', quote_literal(j.command), j.jobid)
+                    ELSE clerk.as_comment(format('It runs %s, which uses the extension: change it, or SELECT cron.unschedule(%s).', quote_literal(j.command), j.jobid))
                 END
             FROM cron.job AS j
             WHERE j.database = current_database() AND j.command ~ '\mclerk\.'
@@ -105,6 +105,7 @@ COMMENT ON FUNCTION clerk.uninstall_by_hand() IS
 CREATE FUNCTION clerk.uninstall(dry_run boolean DEFAULT true) RETURNS TABLE (step text, object text, statement text)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
+    SET standard_conforming_strings = on
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);

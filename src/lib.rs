@@ -73,6 +73,7 @@ install_script! { "bootstrap":
     "handover" "../sql/55_handover.sql";
     "requests" "../sql/56_requests.sql";
     "realtime" "../sql/57_realtime.sql";
+    "foreign_names" "../sql/58_foreign_names.sql";
     "doctor_findings" "../sql/60_doctor_findings.sql";
     "doctor_identity" "../sql/60_doctor_identity.sql";
     "doctor_webhooks" "../sql/60_doctor_webhooks.sql" uses webhook_signing_secrets;

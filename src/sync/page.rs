@@ -96,7 +96,7 @@ pub fn save(
     let before = (step.position.clone(), step.done, step.total);
     loop {
         let outcome = transaction(|| {
-            if !run.hold() {
+            if !run.hold_getting_on() {
                 return false;
             }
             let setup = setup::current();

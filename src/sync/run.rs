@@ -89,9 +89,21 @@ pub struct Trouble {
 }
 
 impl Run {
-    /// Notes that the run is getting on, and holds it until the transaction ends. False if it is not this worker's any more: it
+    /// Notes that somebody has the run, and holds it until the transaction ends. False if it is not this worker's any more: it
     /// was cancelled or its instance removed.
     pub fn hold(&self) -> bool {
+        static HOLD: Prepared = Prepared::new(
+            "UPDATE clerk.sync_runs AS r SET heartbeat_at = clock_timestamp()
+             WHERE r.id = $1 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()
+             RETURNING r.id",
+            &[pg_sys::INT8OID],
+        );
+        !HOLD.query(&[self.id.into_datum()], |_| ()).is_empty()
+    }
+
+    /// As [`Run::hold`], of a run that is getting on: what was in its way is not any more. Only an answer of Clerk's shows that;
+    /// else a run would be tried for ever.
+    pub fn hold_getting_on(&self) -> bool {
         static HOLD: Prepared = Prepared::new(
             "UPDATE clerk.sync_runs AS r
              SET heartbeat_at = clock_timestamp(), attempts = 0, last_error = NULL, last_hint = NULL, trace_id = NULL

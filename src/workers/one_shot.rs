@@ -133,6 +133,12 @@ pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
     // The worker is there to write, whatever the database's sessions do by default.
     set(c"default_transaction_read_only", c"off");
     set(c"default_transaction_isolation", c"read committed");
+    // Meant for sessions in which a person may have forgotten a transaction; a worker that it ends would be ended every time.
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    set(c"transaction_timeout", c"0");
+    // Errors are dealt with, and our SQL has backslashes.
+    set(c"exit_on_error", c"off");
+    set(c"standard_conforming_strings", c"on");
 }
 
 /// Lets the worker that is running be told to end, at once, whatever it waits for.

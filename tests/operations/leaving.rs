@@ -13,3 +13,4 @@ mod privileges;
 mod protection;
 mod refused;
 mod repointed;
+mod strangers;

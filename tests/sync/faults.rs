@@ -92,6 +92,27 @@ fn what_does_not_pass_is_given_up() {
 }
 
 #[test]
+fn what_gets_stuck_in_the_middle_is_given_up_too() {
+    let (scene, _) = Scene::shared(world(56), 50);
+    let mut owner = scene.owner();
+    owner.run("SELECT clerk.configure_mirror(max_attempts => 2)");
+    scene.clerk.plan_fault(
+        FaultPlan::once(ApiFault::ServerError)
+            .on("/organizations")
+            .always(),
+    );
+    let (id, given_up) = run(&mut owner, "SELECT clerk.start_backfill()");
+    let given_up_told = told(&mut owner, id);
+    assert_eq!(given_up, "failed", "{given_up_told:#}");
+    assert_eq!(given_up_told["attempts"], 2, "{given_up_told:#}");
+    // What came before is kept.
+    assert!(
+        given_up_told["steps"]["users"]["listed_at"].is_string(),
+        "{given_up_told:#}"
+    );
+}
+
+#[test]
 fn a_feature_that_the_instance_does_not_have_is_passed_over() {
     let (scene, _) = Scene::shared(world(55), 400);
     let mut owner = scene.owner();

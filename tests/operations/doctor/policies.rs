@@ -50,6 +50,24 @@ fn policies(client: &mut Client, table: &str) -> Vec<String> {
 }
 
 #[test]
+fn how_a_session_prints_and_reads_sql_hides_nothing() {
+    let project = scene();
+    let mut superuser = project.superuser();
+    superuser.run(
+        "CREATE TABLE public.documents (id int, user_id uuid, owner_id text);
+         CREATE POLICY theirs ON public.documents USING (user_id = auth.uid() OR owner_id = clerk.current_user_id())",
+    );
+    let look = "SELECT array_agg(format('%s %s: %s', area, \"check\", found)) FROM clerk.doctor() WHERE area IN ('policies', 'tables') AND status <> 'ok'";
+    let plain: Vec<String> = superuser.value(look);
+    assert_eq!(plain.len(), 2, "{plain:#?}");
+    superuser.run("SET quote_all_identifiers = on; SET escape_string_warning = off; SET standard_conforming_strings = off");
+    let same: Vec<String> = superuser.value(look);
+    assert_eq!(same, plain);
+    let planned: i64 = superuser.value("SELECT count(*) FROM clerk.eject()");
+    assert!(planned > 100, "{planned}");
+}
+
+#[test]
 fn policies_with_auth_uid_are_the_same_with_clerk_ids() {
     let project = scene();
     let mut superuser = project.superuser();
