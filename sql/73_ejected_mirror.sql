@@ -26,6 +26,21 @@ $body$;
 COMMENT ON FUNCTION clerk.eject_moved() IS
     'The functions, tables and views of this schema that clerk.eject() makes counterparts of. STABLE. Callable by the owner.';
 
+-- Indexes and triggers that serve the extension's own upkeep, as erasure, have nothing to do without it.
+CREATE FUNCTION clerk.eject_stays(catalog regclass, object oid) RETURNS boolean
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT EXISTS (
+        SELECT FROM pg_depend AS d
+        JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+        WHERE d.classid = catalog AND d.objid = object AND p.pronamespace = 'clerk'::regnamespace
+          AND NOT EXISTS (SELECT FROM clerk.eject_moved() AS m WHERE m.kind = 'function' AND m.id = p.oid)
+    )
+$body$;
+COMMENT ON FUNCTION clerk.eject_stays(regclass, oid) IS
+    'Whether an index or trigger of the mirror uses a function that has no counterpart after clerk.eject(), so that it has none either. NULL for NULL. STABLE. Callable by the owner.';
+
 COMMENT ON FUNCTION clerk.eject_text(text, text, text[], text[], text, boolean) IS
     'A definition as Postgres prints it, with these functions and relations of schema clerk named in target (quoted where SQL needs it) instead; unqualified is the same definition as printed with clerk in the search path, once puts calls that depend on no row into sub-selects. NULL if one of the texts, target or once is NULL, or the two do not fit each other. IMMUTABLE. Callable by the owner.';
 
@@ -157,6 +172,7 @@ AS $body$
         SELECT 4, 'index', clerk.eject_printed('index', i.indexrelid, target)
         FROM pg_index AS i
         WHERE i.indrelid = m.id AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.conrelid = m.id)
+          AND NOT clerk.eject_stays('pg_class', i.indexrelid)
         UNION ALL
         SELECT 5, 'table', format('ALTER TABLE %s REPLICA IDENTITY %s', made.identity, CASE c.relreplident
             WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING'

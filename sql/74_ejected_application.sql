@@ -271,7 +271,7 @@ AS $body$
     LATERAL (
         SELECT t.tgname, s.number, 'trigger', s.statement, true
         FROM pg_trigger AS t, clerk.eject_trigger(t.oid, made.identity, target, false) AS s
-        WHERE m.kind = 'table' AND t.tgrelid = m.id AND NOT t.tgisinternal
+        WHERE m.kind = 'table' AND t.tgrelid = m.id AND NOT t.tgisinternal AND NOT clerk.eject_stays('pg_trigger', t.oid)
         UNION ALL
         SELECT pub.pubname, 1, 'publication', format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', pub.pubname, made.identity,
             (

@@ -123,7 +123,13 @@ fn everything_of_a_table_comes_along() {
     owner.run("SELECT clerk.eject(dry_run => false)");
     let (before, after) = (shape(&mut owner, "clerk"), shape(&mut owner, "clerk_data"));
     assert!(before.len() > 300, "all of the mirror is looked at");
-    let missing: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
+    // What serves erasure stays behind.
+    let comes_along = |line: &&String| !line.contains("clerk.address_hash(");
+    let missing: Vec<&String> = before
+        .iter()
+        .filter(comes_along)
+        .filter(|line| !after.contains(line))
+        .collect();
     let added: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();
     assert!(missing.is_empty() && added.is_empty(), "{missing:#?} {added:#?}");
     for table in ["users", "organizations", "organization_memberships", "sessions"] {
