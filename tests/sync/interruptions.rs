@@ -12,20 +12,21 @@ use crate::scene::{Scene, done, state, told, wait, wait_until, world};
 /// A request is stalled by the simulator for longer than this.
 const PROMPT: Duration = Duration::from_secs(15);
 
-fn workers(owner: &mut Client) -> i64 {
+pub fn workers(owner: &mut Client) -> i64 {
     owner.value(
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'clerk_sync worker' AND datname = current_database()",
     )
 }
 
 /// Begins a backfill that hangs when it comes to organizations.
-fn hang(scene: &Scene, owner: &mut Client) -> i64 {
+pub fn hang(scene: &Scene, owner: &mut Client) -> i64 {
+    let before = scene.asked("/organizations");
     scene
         .clerk
         .plan_fault(FaultPlan::once(ApiFault::Stall).on("/organizations").always());
     let id: i64 = owner.value("SELECT clerk.start_backfill()");
     wait_until("organizations are asked for", || {
-        (scene.asked("/organizations") > 0).then_some(())
+        (scene.asked("/organizations") > before).then_some(())
     });
     id
 }
