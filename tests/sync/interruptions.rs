@@ -47,12 +47,13 @@ fn a_cancelled_backfill_stops_at_once_and_goes_on_where_it_was() {
         !owner.value::<bool>(&format!("SELECT clerk.cancel_run({id})")),
         "it is over already"
     );
-    let users = scene.asked("/users");
+    let pages = scene.pages_of_users();
+    assert!(pages > 0);
     scene.clerk.clear_api_faults();
     let again: i64 = owner.value("SELECT clerk.start_backfill()");
     assert_eq!(again, id, "the same run goes on");
     assert_eq!(wait(&mut owner, id), "done");
-    assert_eq!(scene.asked("/users"), users, "what was read is not read again");
+    assert_eq!(scene.pages_of_users(), pages, "what was read is not read again");
     scene.assert_truth("after the backfill went on");
     // With restart it begins anew.
     let anew: i64 = owner.value("SELECT clerk.start_backfill(restart => true)");

@@ -104,6 +104,15 @@ impl<'c> Scene<'c> {
         owner.run("DELETE FROM clerk.sync_runs WHERE true");
     }
 
+    /// How many pages of the list of users were asked for. Placeholders are asked for singly when a run ends.
+    pub fn pages_of_users(&self) -> usize {
+        let requests = self.clerk.api_requests();
+        let pages = requests
+            .iter()
+            .filter(|request| request.path == "/users" && !request.query.contains("user_id"));
+        pages.count()
+    }
+
     /// How often a path was asked for.
     pub fn asked(&self, path: &str) -> u64 {
         self.clerk.api_counts().get(path).copied().unwrap_or(0)
