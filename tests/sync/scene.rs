@@ -10,6 +10,16 @@ use postgres::types::Json;
 use postgres::{Client, GenericClient};
 use serde_json::{Value, json};
 
+/// A server whose launcher starts a round every second.
+pub fn preloaded(settings: &[(&str, &str)]) -> Cluster {
+    let usual = [
+        ("shared_preload_libraries", "clerk_sync"),
+        ("clerk.maintain_interval", "1s"),
+        ("log_min_messages", "debug1"),
+    ];
+    Cluster::start(&[&usual, settings].concat())
+}
+
 /// What Clerk lists whole.
 pub const LISTED: [Resource; 9] = [
     Resource::Permissions,
@@ -78,6 +88,29 @@ impl<'c> Scene<'c> {
     /// Lets time go by, so that what Clerk says next is later than everything before: its `Date` has seconds.
     pub fn later(&self) {
         self.clerk.world().pass(2_000);
+    }
+
+    /// Turns reconciles off that nobody asks for, and waits for what they have begun.
+    pub fn quiet(&self) {
+        let mut owner = self.owner();
+        owner.run("SELECT clerk.configure_mirror(reconcile_every => '0', full_reconcile_every => '0')");
+        wait_until("no run is open", || {
+            owner
+                .value::<bool>(
+                    "SELECT NOT EXISTS (SELECT FROM clerk.sync_runs WHERE state IN ('queued', 'running'))",
+                )
+                .then_some(())
+        });
+        owner.run("DELETE FROM clerk.sync_runs WHERE true");
+    }
+
+    /// How many pages of the list of users were asked for. Placeholders are asked for singly when a run ends.
+    pub fn pages_of_users(&self) -> usize {
+        let requests = self.clerk.api_requests();
+        let pages = requests
+            .iter()
+            .filter(|request| request.path == "/users" && !request.query.contains("user_id"));
+        pages.count()
     }
 
     /// How often a path was asked for.

@@ -125,7 +125,7 @@ fn a_large_instance_ends_up_right() {
 }
 
 /// Also when the test fails: whoever waits for it must not wait for ever.
-struct SetOnDrop<'a>(&'a AtomicBool);
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
@@ -134,7 +134,7 @@ impl Drop for SetOnDrop<'_> {
 }
 
 /// Delivers the webhooks of what happens, but some, as Svix does: until they are acknowledged.
-fn tell(scene: &Scene, is_over: &AtomicBool) {
+pub fn tell(scene: &Scene, is_over: &AtomicBool) {
     let mut client: Option<Client> = None;
     let mut waiting: Vec<Event> = Vec::new();
     let mut heard = 0_usize;
