@@ -59,4 +59,5 @@ join clerk.existing_users as u on u.id = m.user_id
 join clerk.existing_organizations as o on o.id = m.organization_id;
 \echo 'And the ledger, in the order in which things came:'
 \echo
-select event_type, subject_id, to_char(event_at, 'HH24:MI:SS.MS') as event_at, state from clerk.webhook_events order by received_at;
+select event_type, subject_id, to_char(event_at, 'HH24:MI:SS.MS') as event_at, state
+from clerk.webhook_events order by received_at;
