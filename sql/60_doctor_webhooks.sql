@@ -78,10 +78,11 @@ AS $body$
     FROM (SELECT clerk.last_delivery_at()) AS last (at)
 
     UNION ALL
-    -- Anybody can send what is refused, so it counts only while nothing else comes.
+    -- Anybody can send what is refused, so it counts only while nothing else comes. Deliveries are noted once a minute: there may
+    -- have been another until a minute after the last.
     SELECT 'last rejection',
         CASE
-            WHEN last.reason IS NULL OR last.minute < COALESCE(clerk.last_delivery_at(), '-infinity') THEN 'ok'
+            WHEN last.reason IS NULL OR last.minute < COALESCE(clerk.last_delivery_at() + interval '1 minute', '-infinity') THEN 'ok'
             WHEN last.reason = 'webhook-secret-missing' THEN 'failed'
             ELSE 'warning'
         END,

@@ -8,8 +8,8 @@
 select clerk.add_webhook_signing_secret(:'secret') as fingerprint;
 \echo
 \echo 'Webhooks come late, twice and in any order. First the last one: Ada''s membership,'
-\echo 'before anything is known of Ada or of Acme. (clerk_webhook(json), which'
-\echo 'clerk.expose_api() makes for PostgREST, calls the same function.)'
+\echo 'before anything is known of Ada or of Acme. Each goes to clerk.receive_webhook(), which'
+\echo 'checks its signature; behind PostgREST clerk.expose_api() makes a function that does.'
 \echo
 \set QUIET on
 \set ECHO none
@@ -59,4 +59,5 @@ join clerk.existing_users as u on u.id = m.user_id
 join clerk.existing_organizations as o on o.id = m.organization_id;
 \echo 'And the ledger, in the order in which things came:'
 \echo
-select event_type, subject_id, event_at::time, state from clerk.webhook_events order by received_at;
+select event_type, subject_id, to_char(event_at, 'HH24:MI:SS.MS') as event_at, state
+from clerk.webhook_events order by received_at;

@@ -1,10 +1,12 @@
 \echo
 \echo '── 9. History ───────────────────────────────────────────────────────────────────'
 \echo
-\echo 'No webhook ever told of the 40,000 people who were at Clerk before. With the instance''s'
+\echo 'No webhook ever told of the 30,000 people who were at Clerk before. With the instance''s'
 \echo 'secret key, background workers read them from Clerk''s Backend API.'
 \echo
-\! curl --silent --fail --data '{"users": 40000, "organizations": 200, "memberships": 5000}' "$CLERK_SIM_URL/sim/world/settle" >/dev/null
+\! curl --silent --fail --data '{"users": 30000, "organizations": 200, "memberships": 5000}' "$CLERK_SIM_URL/sim/world/settle" >/dev/null
+-- The stand-in is on this machine; an answer of Clerk's takes its time.
+\! curl --silent --fail --data '{"fault": {"kind": "slow", "ms": 100}, "times": null}' "$CLERK_SIM_URL/sim/api/faults"
 begin;
 select clerk.set_secret_key(:'secret_key') as fingerprint;
 select clerk.start_backfill() as run;

@@ -10,8 +10,8 @@ call clerk.reconcile(full => true);
 \echo
 \set users `curl --silent --fail --header "authorization: Bearer $CLERK_SECRET_KEY" "$CLERK_API_URL/users/count" | sed -E 's/.*"total_count": *([0-9]+).*/\1/'`
 select count(*) as users_here, :users as "at Clerk" from clerk.existing_users;
-\echo 'Her row stays, for those that refer to it; what it held of her is erased:'
+\echo 'Her row stays, for those that refer to it. If she is seen again after all, it counts again.'
 \echo
-select id, first_name, deleted, deleted_at, missing_at is not null as found_missing
+select id, deleted, deleted_at, date_trunc('second', missing_at) as missing_at
 from clerk.users where id = 'user_ada';
 \echo 'The launcher does this every day, and reads what is new every hour.'

@@ -7,7 +7,10 @@
 \set ECHO none
 create temporary table findings as select * from clerk.doctor(online => true) with ordinality;
 \set ECHO queries
-select area, count(*) filter (where status = 'ok') as ok, count(*) filter (where status = 'note') as notes,
+select area, count(*) filter (where status = 'ok') as ok,
+       count(*) filter (where status = 'note') as worth_knowing,
        count(*) filter (where status in ('warning', 'failed')) as wrong
 from findings group by area order by min(ordinality);
+\echo 'What is worth knowing here comes of the stand-in, to which this server talks without TLS:'
+\echo
 select area, "check", status, found from findings where status <> 'ok';

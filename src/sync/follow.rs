@@ -79,13 +79,18 @@ struct Seen {
     next_attempt_at: Option<String>,
     /// Whether a worker should have it.
     is_due: bool,
+    /// Kind and number of the run that it comes after.
+    comes_after: Option<String>,
 }
 
 impl Seen {
     fn of(id: i64) -> Option<Self> {
         static READ: Prepared = Prepared::new(
             "SELECT r.issuer, r.kind, r.state, r.last_error, r.last_hint, r.trace_id, to_char(r.next_attempt_at, 'HH24:MI:SS'),
-                    r.state = 'running' OR (r.state = 'queued' AND COALESCE(r.next_attempt_at <= clock_timestamp(), true))
+                    r.state = 'running' OR (r.state = 'queued' AND COALESCE(r.next_attempt_at <= clock_timestamp(), true)),
+                    (SELECT o.kind || ' ' || o.id FROM clerk.sync_runs AS o
+                     WHERE r.state = 'queued' AND o.state = 'running' AND o.issuer = r.issuer
+                       AND (o.subject_id IS NULL) = (r.subject_id IS NULL) LIMIT 1)
              FROM clerk.sync_runs AS r WHERE r.id = $1",
             &[pg_sys::INT8OID],
         );
@@ -100,12 +105,16 @@ impl Seen {
                 trace_id: row.get(6),
                 next_attempt_at: row.get(7),
                 is_due: row.get(8)?,
+                comes_after: row.get(9),
             })
         };
         READ.query(&[id.into_datum()], read).pop().flatten()
     }
 
     fn waits(&self) -> Option<String> {
+        if let Some(other) = &self.comes_after {
+            return Some(format!("waits for {other}, which is under way"));
+        }
         let until = self.next_attempt_at.as_ref()?;
         let error = self.last_error.as_deref().unwrap_or_default();
         Some(format!("goes on at {until}; {error}"))
@@ -114,7 +123,7 @@ impl Seen {
 
 fn begin(seen: &Seen) -> Told {
     pgrx::notice!(
-        "{kind} {id} is under way; if this call is cancelled it goes on, and SELECT clerk.cancel_run({id}) ends it",
+        "{kind} {id} is under way; cancelling this call does not end it, clerk.cancel_run({id}) does",
         kind = seen.kind.as_str(),
         id = seen.id,
     );
