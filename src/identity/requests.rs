@@ -182,8 +182,10 @@ impl Headers {
     }
 }
 
-/// What follows `Bearer `; schemes are the same in any case (RFC 7235 §2.1).
+/// What follows `Bearer `; schemes are the same in any case (RFC 7235 §2.1). PostgREST takes a tab and the like for a space too, and
+/// writes U+FFFD for a byte that is no UTF-8: what it finds a token in must not be none for us.
 fn without_scheme(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+    let (scheme, rest) = value.split_at_checked("Bearer".len())?;
+    let token = rest.trim_start_matches(|letter: char| !letter.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("bearer") && token.len() < rest.len()).then_some(token)
 }

@@ -103,6 +103,12 @@ fn one_instance_does_not_vouch_for_another() {
         status == 401 && ["token-invalid-signature", "jwk-kid-mismatch"].contains(&reason.as_str()),
         "{reason}"
     );
+    // PostgREST takes any of these for a space.
+    for space in ["\t", "\u{b}", " \t ", "\u{a0}", "\u{fffd}"] {
+        let headers = json!({"authorization": format!("Bearer{space}{forged}")});
+        let (also, _) = answer(api.request(&payload(&forged), &headers));
+        assert_eq!(also, 401, "{space:?}");
+    }
 }
 
 #[test]
