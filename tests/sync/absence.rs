@@ -117,6 +117,47 @@ fn a_short_answer_does_not_wipe_the_mirror() {
 }
 
 #[test]
+fn what_was_not_listed_is_asked_for_before_it_is_taken_for_gone() {
+    for (path, table) in [
+        ("/users", "users"),
+        ("/organizations", "organizations"),
+        ("/organization_memberships", "organization_memberships"),
+        ("/organization_roles", "roles"),
+    ] {
+        let mut options = world(18);
+        options.users = 30..=100;
+        let (scene, _) = Scene::shared(options, 400);
+        let mut owner = scene.owner();
+        done(&mut owner, "SELECT clerk.start_backfill()");
+        let existing = format!("SELECT count(*) FROM clerk.existing_{table}");
+        let before: i64 = owner.value(&existing);
+        assert!(before > 0, "{table}");
+        // How often a list that is empty is read.
+        scene.later();
+        scene
+            .clerk
+            .plan_fault(FaultPlan::once(ApiFault::EmptyList).on(path).always());
+        let asked = scene.asked(path);
+        let (_, state) = run(&mut owner, "SELECT clerk.start_reconcile(full => true)");
+        assert_eq!(state, "failed", "{table}");
+        let asked = scene.asked(path) - asked;
+        scene.clerk.clear_api_faults();
+        // The list is empty so often, and then the truth is told.
+        scene.later();
+        scene
+            .clerk
+            .plan_fault(FaultPlan::once(ApiFault::EmptyList).on(path).times(asked));
+        let told = done(
+            &mut owner,
+            "SELECT clerk.start_reconcile(full => true, confirm_missing => true)",
+        );
+        assert_eq!(told["steps"][table]["missing"], 0, "{table}: {told:#}");
+        assert_eq!(owner.value::<i64>(&existing), before, "{table}");
+        scene.assert_truth(table);
+    }
+}
+
+#[test]
 fn how_many_are_too_many_is_a_setting() {
     let mut options = world(15);
     options.users = 60..=100;

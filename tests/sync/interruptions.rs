@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clerk_sim::{ApiFault, FaultPlan};
+use clerk_sim::{ApiFault, FaultPlan, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 use postgres::Client;
 
@@ -59,6 +59,46 @@ fn a_cancelled_backfill_stops_at_once_and_goes_on_where_it_was() {
     let anew: i64 = owner.value("SELECT clerk.start_backfill(restart => true)");
     assert_ne!(anew, id);
     assert_eq!(wait(&mut owner, anew), "done");
+}
+
+#[test]
+fn a_list_is_gone_on_with_in_the_middle() {
+    let (scene, _) = Scene::shared(
+        WorldOptions {
+            users: 1_800..=1_900,
+            ..world(50)
+        },
+        0,
+    );
+    scene.clerk.world().settle(1_800, 0, 0);
+    let mut owner = scene.owner();
+    scene
+        .clerk
+        .plan_fault(FaultPlan::once(ApiFault::Stall).on("/users").after(2).always());
+    let id: i64 = owner.value("SELECT clerk.start_backfill(ARRAY['users'])");
+    wait_until("the third page is asked for", || {
+        (scene.asked("/users") == 3).then_some(())
+    });
+    assert_eq!(told(&mut owner, id)["steps"]["users"]["done"], 1_000);
+    owner.run(&format!("SELECT clerk.cancel_run({id})"));
+    scene.clerk.clear_api_faults();
+    let before = scene.clerk.api_requests().len();
+    assert_eq!(done(&mut owner, "SELECT clerk.start_backfill()")["id"], id);
+    let requests = scene.clerk.api_requests();
+    let pages: Vec<_> = requests[before..]
+        .iter()
+        .filter(|request| request.path == "/users")
+        .collect();
+    assert!(!pages.is_empty());
+    for page in pages {
+        assert!(
+            page.query.contains("starting_after="),
+            "from the beginning again: {}",
+            page.query
+        );
+    }
+    let users: i64 = owner.value("SELECT count(*) FROM clerk.existing_users");
+    assert_eq!(users, 1_800);
 }
 
 #[test]
