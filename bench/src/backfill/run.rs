@@ -15,7 +15,7 @@ use crate::page::Page;
 use crate::rounds::time;
 use crate::server::Server;
 
-const SIZES: [u64; 2] = [20_000, 100_000];
+const SIZES: [u64; 2] = [100_000, 1_000_000];
 /// Pages that are read and parsed alone.
 const SAMPLE: usize = 40;
 /// Users that the script brings in; it has one speed, however many there are.
@@ -38,11 +38,11 @@ pub fn measure(server: &Server, page: &mut Page) {
     let scripted = script::run(server, &clerk);
 
     page.heading("Backfill");
-    page.text(&format!(
+    page.text(
         "`start_backfill(array['users'])` of users of 3 KB from the stand-in for Clerk on the same machine, which renders them when \
          asked and shares its two cores; rate limit as for a production instance. `bench/node/seed.js` is the way people seed: a \
          script pages the same API and upserts one user at a time, into a table with nothing but a key."
-    ));
+    );
     let per_second = |users: u64, took: Duration| format!("{:.0}", users as f64 / took.as_secs_f64());
     let mut rows: Vec<[String; 5]> = runs
         .iter()
