@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use clerk_sim::{Adversity, Fact, Resource};
+use clerk_sim::{Adversity, ApiFault, Fact, FaultPlan, Resource};
 use clerk_tests::Sql;
 use serde_json::json;
 
-use crate::scene::{LISTED, Scene, deliver, done, run, sum, told, world};
+use crate::scene::{LISTED, Scene, deliver, done, run, state, sum, told, wait_until, world};
 
 #[test]
 fn everything_that_clerk_lists_is_there() {
@@ -163,6 +163,30 @@ fn a_call_tells_how_far_it_is() {
     let failure = client.failure("CALL clerk.backfill()");
     assert_eq!(failure.sqlstate, "2D000", "it commits: {failure:?}");
     client.run("ROLLBACK");
+}
+
+#[test]
+fn a_call_tells_what_it_waits_for() {
+    let (scene, _) = Scene::shared(world(6), 50);
+    let mut owner = scene.owner();
+    scene.clerk.plan_fault(FaultPlan::once(ApiFault::Stall));
+    let other: i64 = owner.value("SELECT clerk.start_reconcile()");
+    wait_until("it is under way", || {
+        (state(&mut owner, other) == "running").then_some(())
+    });
+    let (mut client, notices) = scene.db.connect_with_notices("postgres");
+    let call = std::thread::spawn(move || client.run("CALL clerk.backfill()"));
+    let line = format!("waits for reconcile {other}, which is under way");
+    wait_until("the call says so", || {
+        notices
+            .take()
+            .iter()
+            .any(|notice| notice.message == line)
+            .then_some(())
+    });
+    owner.run(&format!("SELECT clerk.cancel_run({other})"));
+    call.join().expect("then it is its turn");
+    scene.assert_truth("after the call");
 }
 
 #[test]
