@@ -71,6 +71,21 @@ static ERASE_PEOPLE: Prepared = Prepared::new(
     &[pg_sys::TEXTOID],
 );
 
+/// So does what a run said of an object that it could not store.
+static ERASE_SYNC_ERRORS: Prepared = Prepared::new(
+    "UPDATE clerk.sync_steps AS s
+     SET errors = (SELECT jsonb_agg(CASE WHEN e ->> 'id' = ANY (gone.ids) THEN e || jsonb_build_object('error', left(e ->> 'error', 5)) ELSE e END)
+                   FROM jsonb_array_elements(s.errors) AS e)
+     FROM (
+         SELECT f.run_id, f.resource, array_agg(u.id) AS ids
+         FROM clerk.sync_steps AS f, jsonb_array_elements(f.errors) AS e, clerk.users AS u
+         WHERE f.failed > 0 AND u.id = e ->> 'id' AND u.deleted AND u.deleted_at >= u.updated_at AND length(e ->> 'error') > 5
+         GROUP BY f.run_id, f.resource
+     ) AS gone
+     WHERE s.run_id = gone.run_id AND s.resource = gone.resource",
+    &[],
+);
+
 /// Erases what is to be erased; gives how many payloads that were.
 pub fn erase(setup: &Setup) -> usize {
     if setup.deleted_users == DeletedUsers::Keep {
@@ -78,6 +93,7 @@ pub fn erase(setup: &Setup) -> usize {
     }
     ERASE_PEOPLE.run(&[setup.deleted_users.as_str().into_datum()]);
     ERASE_INVITATIONS.run(&[]);
+    ERASE_SYNC_ERRORS.run(&[]);
     let read = |row: &Row| -> (String, i64, Option<String>) {
         let event_at = row.get::<TimestampWithTimeZone>(2);
         (
