@@ -134,6 +134,10 @@ pub fn delete(issuer: &str) {
          WHERE s.issuer OPERATOR(pg_catalog.=) $1 AND s.kind OPERATOR(pg_catalog.=) u.kind
            AND s.fingerprint OPERATOR(pg_catalog.=) u.fingerprint",
         "DELETE FROM clerk.secrets AS s WHERE s.issuer OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM clerk.sync_steps AS s USING clerk.sync_runs AS r
+         WHERE r.issuer OPERATOR(pg_catalog.=) $1 AND s.run_id OPERATOR(pg_catalog.=) r.id",
+        "DELETE FROM clerk.sync_runs AS r WHERE r.issuer OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM clerk.sync_watermarks AS w WHERE w.issuer OPERATOR(pg_catalog.=) $1",
         "DELETE FROM clerk.instances AS i WHERE i.issuer OPERATOR(pg_catalog.=) $1",
     ] {
         sql::run(statement, &[issuer.into()]);

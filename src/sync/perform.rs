@@ -1,5 +1,7 @@
 //! Works off a run, step by step.
 
+use std::time::Duration;
+
 use clerk_core::backend_api::{ApiFault, FaultKind, Listing};
 use clerk_core::mirror::Resource;
 
@@ -15,11 +17,19 @@ use super::{billing, missing, subject};
 use crate::clerk_api::Backend;
 use crate::error::Fault;
 use crate::mirror::setup;
-use crate::workers::transaction;
+use crate::workers::one_shot::nap;
+use crate::workers::{cancellable, transaction};
+
+/// How long an interrupt may be on its way.
+const INTERRUPT: Duration = Duration::from_secs(1);
 
 /// Works off the run until it ends or has to be put off, and notes which.
 pub fn perform(run: &Run) {
     let outcome = work_off(run);
+    if matches!(outcome, Err(Halt::NotOurs)) {
+        // Whoever ended the run interrupts its worker, perhaps only now. The next run is not meant.
+        let _ = cancellable(|| nap(INTERRUPT));
+    }
     let noted = transaction(|| match &outcome {
         Ok(()) => run.finish(refusal(run).as_ref()),
         Err(Halt::NotOurs) => {}

@@ -90,15 +90,15 @@ pub struct Trouble {
 
 impl Run {
     /// Notes that somebody has the run, and holds it until the transaction ends. False if it is not this worker's any more: it
-    /// was cancelled or its instance removed.
+    /// was cancelled, or its instance renamed or removed.
     pub fn hold(&self) -> bool {
         static HOLD: Prepared = Prepared::new(
             "UPDATE clerk.sync_runs AS r SET heartbeat_at = clock_timestamp()
-             WHERE r.id = $1 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()
+             WHERE r.id = $1 AND r.issuer = $2 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()
              RETURNING r.id",
-            &[pg_sys::INT8OID],
+            &[pg_sys::INT8OID, pg_sys::TEXTOID],
         );
-        !HOLD.query(&[self.id.into_datum()], |_| ()).is_empty()
+        self.is_held(&HOLD)
     }
 
     /// As [`Run::hold`], of a run that is getting on: what was in its way is not any more. Only an answer of Clerk's shows that;
@@ -107,11 +107,16 @@ impl Run {
         static HOLD: Prepared = Prepared::new(
             "UPDATE clerk.sync_runs AS r
              SET heartbeat_at = clock_timestamp(), attempts = 0, last_error = NULL, last_hint = NULL, trace_id = NULL
-             WHERE r.id = $1 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()
+             WHERE r.id = $1 AND r.issuer = $2 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()
              RETURNING r.id",
-            &[pg_sys::INT8OID],
+            &[pg_sys::INT8OID, pg_sys::TEXTOID],
         );
-        !HOLD.query(&[self.id.into_datum()], |_| ()).is_empty()
+        self.is_held(&HOLD)
+    }
+
+    fn is_held(&self, hold: &Prepared) -> bool {
+        let arguments = [self.id.into_datum(), self.issuer.as_str().into_datum()];
+        !hold.query(&arguments, |_| ()).is_empty()
     }
 
     /// Ends the run; with trouble it has failed.

@@ -137,7 +137,9 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
 /// Whether a worker has the instance's runs, or may be about to take them: one was started unless that is so. False if every slot
 /// is taken.
 pub fn start_now(issuer: &str, lane: Lane) -> bool {
-    if lock(issuer_hash(issuer), lane).is_taken() {
+    // A worker of a standby would wait until that is none any more.
+    // SAFETY: reads state.
+    if unsafe { pg_sys::RecoveryInProgress() } || lock(issuer_hash(issuer), lane).is_taken() {
         return true;
     }
     argument(issuer, lane).is_some_and(|argument| one_shot::start(FUNCTION, NAME, &argument).is_some())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clerk_sim::{Adversity, ApiFault, Fact, FaultPlan, Resource};
 use clerk_tests::Sql;
+use postgres::types::Json;
 use serde_json::json;
 
 use crate::scene::{LISTED, Scene, deliver, done, run, state, sum, told, wait_until, world};
@@ -123,6 +124,20 @@ fn an_object_that_cannot_be_stored_does_not_stop_the_others() {
     );
     let stored: i64 = owner.value("SELECT count(*) FROM clerk.users WHERE updated_at > '-infinity'");
     assert_eq!(stored, others);
+    // What is known of it goes with the person.
+    owner.run("DROP TRIGGER refuse ON clerk.users");
+    let deleted = json!({
+        "type": "user.deleted", "object": "event", "instance_id": "ins_sim",
+        "timestamp": scene.clerk.world().now_ms(), "data": { "id": victim, "object": "user", "deleted": true },
+    });
+    owner
+        .execute("SELECT clerk.apply_event($1)", &[&Json(deleted)])
+        .expect("the event can be applied");
+    owner.run("SELECT clerk.maintain()");
+    let error: String = owner.value(
+        "SELECT errors -> 0 ->> 'error' FROM clerk.sync_steps WHERE resource = 'users' AND failed > 0",
+    );
+    assert_eq!(error, "P0001");
 }
 
 #[test]

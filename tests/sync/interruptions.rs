@@ -115,6 +115,41 @@ fn restart_ends_a_backfill_that_is_under_way() {
 }
 
 #[test]
+fn only_the_run_that_is_meant_is_cancelled() {
+    let (scene, _) = Scene::shared(world(51), 200);
+    let mut owner = scene.owner();
+    let first = hang(&scene, &mut owner);
+    let second: i64 = owner.value("SELECT clerk.start_reconcile(full => true)");
+    scene.clerk.clear_api_faults();
+    owner.run(&format!("SELECT clerk.cancel_run({first})"));
+    assert_eq!(wait(&mut owner, second), "done", "{:#}", told(&mut owner, second));
+    assert_eq!(state(&mut owner, first), "cancelled");
+}
+
+#[test]
+fn a_renamed_instance_keeps_its_runs() {
+    let (scene, _) = Scene::shared(world(52), 200);
+    let mut owner = scene.owner();
+    let id = hang(&scene, &mut owner);
+    owner
+        .execute(
+            "SELECT clerk.configure(issuer => 'https://new.sim.test', other_issuers => ARRAY[$1], jwks_url => '')",
+            &[&scene.clerk.issuer()],
+        )
+        .expect("the instance can be renamed");
+    // Its worker does not know, and must not go on as for an instance without rules.
+    scene.clerk.clear_api_faults();
+    owner.run(&format!(
+        "SELECT pg_terminate_backend(worker_pid, 10000) FROM clerk.sync_runs WHERE id = {id}"
+    ));
+    owner.run("SELECT clerk.maintain()");
+    assert_eq!(wait(&mut owner, id), "done", "{:#}", told(&mut owner, id));
+    let issuer: String = owner.value_of("SELECT issuer FROM clerk.sync_runs WHERE id = $1", &[&id]);
+    assert_eq!(issuer, "https://new.sim.test");
+    scene.assert_truth("under the new name");
+}
+
+#[test]
 fn a_rolled_back_start_starts_nothing() {
     let (scene, _) = Scene::shared(world(43), 50);
     let mut owner = scene.owner();

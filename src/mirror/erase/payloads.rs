@@ -134,8 +134,31 @@ static ERRORS_OF_REPAIRS: Prepared = Prepared::new(
     &[],
 );
 
-/// Takes out what handlers said about events that are erased.
+/// What a run said of an object that it could not store may quote the object.
+static ERRORS_OF_RUNS: Prepared = Prepared::new(
+    concat!(
+        "UPDATE clerk.sync_steps AS t SET errors = (
+             SELECT jsonb_agg(CASE WHEN EXISTS (SELECT FROM clerk.users AS u WHERE u.id = e ->> 'id' AND ",
+        is_deleted!(),
+        ") THEN e || jsonb_build_object('error', left(e ->> 'error', 5)) ELSE e END)
+             FROM jsonb_array_elements(t.errors) AS e)
+         FROM (
+             SELECT s.run_id, s.resource FROM clerk.sync_steps AS s
+             WHERE s.failed > 0 AND EXISTS (
+                 SELECT FROM jsonb_array_elements(s.errors) AS e JOIN clerk.users AS u ON u.id = e ->> 'id'
+                 WHERE length(e ->> 'error') > 5 AND ",
+        is_deleted!(),
+        "    )
+             FOR UPDATE SKIP LOCKED
+         ) AS chosen
+         WHERE t.run_id = chosen.run_id AND t.resource = chosen.resource"
+    ),
+    &[],
+);
+
+/// Takes out what handlers said about events that are erased, and runs about objects of deleted people.
 pub fn erase_errors() {
     ERRORS.run(&[]);
     ERRORS_OF_REPAIRS.run(&[]);
+    ERRORS_OF_RUNS.run(&[]);
 }
