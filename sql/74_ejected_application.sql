@@ -51,6 +51,14 @@ AS $body$
         END,
         CASE
             WHEN found.stays IS NOT NULL THEN format('it needs %s, which has no counterpart', found.stays)
+            -- Making the key anew compares every row, as whoever calls: with a type of somebody's, by that somebody's code.
+            WHEN known.kind = 'foreign key' THEN (
+                SELECT min(format('its column %I is of type %s, whose casts and operators may be anybody''s', a.attname, a.atttypid::regtype))
+                FROM pg_constraint AS k
+                JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+                JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS base ON base.oid = t.typbasetype
+                WHERE k.oid = found.objid AND COALESCE(base.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace
+            )
             WHEN known.kind IS NULL THEN 'such a thing cannot be rewritten'
         END
     FROM found

@@ -35,6 +35,8 @@ static TOKEN_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
 static HANDLER_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 /// 60 s: what can be done once a minute by pg_cron as well. A round that finds nothing to do takes some ten milliseconds.
 static MAINTAIN_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
+/// 10 min: a round is done in seconds, and one that hangs keeps its database, and in the end the others, from having any.
+static MAINTAIN_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(600);
 
 /// How long one request for keys may take in all.
 pub fn http_timeout() -> Duration {
@@ -87,6 +89,11 @@ pub fn maintain_interval() -> Option<Duration> {
         0 => None,
         seconds => Some(Duration::from_secs(seconds as u64)),
     }
+}
+
+/// How long a round of maintenance that the launcher started may take.
+pub fn maintain_timeout() -> Duration {
+    Duration::from_secs(MAINTAIN_TIMEOUT.get() as u64)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
@@ -292,6 +299,16 @@ fn define_own() {
         c"Only where the library is in shared_preload_libraries.",
         &MAINTAIN_INTERVAL,
         0,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk.maintain_timeout",
+        c"Longest time a round of maintenance may take that the launcher started.",
+        c"It is ended then, and the database has its next one after the same time.",
+        &MAINTAIN_TIMEOUT,
+        1,
         86_400,
         GucContext::Sighup,
         GucFlags::UNIT_S,

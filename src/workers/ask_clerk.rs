@@ -86,6 +86,9 @@ pub fn portal_url(issuer: String) -> Result<Result<String, Trouble>, Fault> {
 }
 
 fn ask<A: DeserializeOwned>(question: &Question) -> Result<A, Fault> {
+    // There the worker would not start before the standby is promoted.
+    // SAFETY: raises, or does nothing.
+    unsafe { pg_sys::PreventCommandDuringRecovery(c"questions to Clerk".as_ptr()) };
     let exchange = Exchange::ask(question).ok_or_else(no_answer)?;
     let order = Order {
         // SAFETY: MyDatabaseId is set in every backend that runs SQL.

@@ -78,9 +78,15 @@ struct Database {
     /// When its next round is due, or the next look.
     due: Instant,
     /// The round that is running.
-    round: Option<OneShot>,
+    round: Option<Round>,
     /// Whether the log has been told that its owner cannot have workers.
     is_told: bool,
+}
+
+/// A round that was started.
+struct Round {
+    worker: OneShot,
+    since: Instant,
 }
 
 #[derive(Default)]
@@ -137,10 +143,22 @@ impl Launcher {
         }
     }
 
+    /// Takes down which rounds have ended, and ends those that take too long: the code of a database's owner may hang, and the others
+    /// must not wait for it.
     fn collect_rounds(&mut self) {
-        for database in self.databases.values_mut() {
-            if let Some(round) = database.round.take_if(|round| !round.is_running()) {
-                round.forget();
+        let longest = settings::maintain_timeout();
+        for (oid, database) in &mut self.databases {
+            if let Some(round) = database.round.take_if(|round| !round.worker.is_running()) {
+                round.worker.forget();
+            }
+            if let Some(round) = database
+                .round
+                .as_ref()
+                .filter(|round| round.since.elapsed() > longest)
+            {
+                round.worker.terminate();
+                database.due = Instant::now() + longest;
+                tell_of_long_round(*oid, longest);
             }
         }
     }
@@ -186,7 +204,7 @@ impl Launcher {
         }
     }
 
-    fn start_round(&mut self, oid: pg_sys::Oid, interval: Duration) -> (Duration, Option<OneShot>) {
+    fn start_round(&mut self, oid: pg_sys::Oid, interval: Duration) -> (Duration, Option<Round>) {
         if is_wanted(oid) {
             return (SOON, None);
         }
@@ -200,9 +218,10 @@ impl Launcher {
             return (interval, None);
         }
         match maintain::start(oid, owner) {
-            Some(round) => {
+            Some(worker) => {
                 self.is_told = false;
-                (interval, Some(round))
+                let since = Instant::now();
+                (interval, Some(Round { worker, since }))
             }
             None => (self.no_free_slot(interval), None),
         }
@@ -234,6 +253,19 @@ impl Launcher {
         database.is_told = !may;
         may
     }
+}
+
+fn tell_of_long_round(database: pg_sys::Oid, longest: Duration) {
+    Fault::new(
+        PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+        format!(
+            "clerk_sync's maintenance of the database with OID {} took longer than {} s and is ended",
+            database.to_u32(),
+            longest.as_secs()
+        ),
+        "Something it waits for hangs, such as a trigger on a table of the mirror. clerk.maintain_timeout says how long it may take.",
+    )
+    .warn();
 }
 
 fn must_read_configuration() -> bool {

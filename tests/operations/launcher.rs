@@ -311,6 +311,29 @@ fn the_launcher_comes_back() {
 }
 
 #[test]
+fn rounds_that_hang_leave_the_others_theirs() {
+    let cluster = preloaded(&[("clerk.maintain_timeout", "2s")]);
+    let hanging: Vec<_> = (0..3).map(|_| cluster.create_database()).collect();
+    for db in &hanging {
+        db.superuser().run(
+            "CREATE FUNCTION public.hang() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1000); RETURN new; END';
+             CREATE TRIGGER hang BEFORE INSERT ON clerk.maintenance_rounds FOR EACH ROW EXECUTE FUNCTION public.hang()",
+        );
+        configure_without_keys(db);
+    }
+    let mut superuser = cluster.superuser();
+    wait_until("all that may be at once hang", || {
+        superuser.value::<i64>("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'clerk_sync: maintain' AND wait_event = 'PgSleep'") == 3
+    });
+    let db = cluster.create_database();
+    configure_without_keys(&db);
+    wait_for_first_round(&mut db.superuser());
+    wait_for_round(&mut db.superuser());
+    assert!(cluster.log().contains("took longer than 2 s and is ended"));
+    cluster.assert_no_crash();
+}
+
+#[test]
 fn an_interval_of_zero_turns_it_off() {
     let cluster = preloaded(&[("clerk.maintain_interval", "0")]);
     let db = cluster.create_database();
@@ -348,6 +371,8 @@ fn a_standby_does_nothing_until_it_is_promoted() {
     let primary = preloaded(&[("synchronous_commit", "on")]);
     let db = primary.create_database();
     configure_without_keys(&db);
+    db.superuser()
+        .run("SELECT clerk.set_secret_key('sk_live_abcdefghijklmnopqrstuvwxyz0123456789ABCD')");
     wait_for_round(&mut db.superuser());
     let standby = primary.standby();
     let mut session = standby.connect_to(db.name(), "postgres");
@@ -358,6 +383,11 @@ fn a_standby_does_nothing_until_it_is_promoted() {
     assert_eq!(launcher(&mut session), None);
     assert_eq!(starts(&standby, "maintain"), 0);
     assert_eq!(session.failure("SELECT clerk.maintain()").sqlstate, "25006");
+    // Its worker would start with the promotion only.
+    assert_eq!(
+        session.failure("SELECT clerk.webhook_portal_url()").sqlstate,
+        "25006"
+    );
 
     assert!(session.value::<bool>("SELECT pg_promote()"));
     wait_for_round(&mut session);

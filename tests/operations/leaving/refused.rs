@@ -43,6 +43,15 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "DROP VIEW public.whole",
     ),
     (
+        "CREATE TYPE public.sort AS ENUM ('user_ada');
+         CREATE FUNCTION public.as_id(public.sort) RETURNS text LANGUAGE sql AS 'SELECT ''user_ada''::text';
+         CREATE CAST (public.sort AS text) WITH FUNCTION public.as_id AS IMPLICIT;
+         CREATE TABLE public.sorted (who public.sort REFERENCES clerk.users)",
+        "constraint sorted_who_fkey on table public.sorted",
+        "may be anybody's",
+        "DROP TABLE public.sorted; DROP TYPE public.sort CASCADE",
+    ),
+    (
         "CREATE TABLE public.of_instance (issuer text REFERENCES clerk.instances)",
         "constraint of_instance_issuer_fkey on table public.of_instance",
         "it needs",
