@@ -104,25 +104,26 @@ CREATE FUNCTION clerk.doctor_endpoint() RETURNS SETOF clerk.finding
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT 'endpoint',
-        CASE WHEN found.repaired > 0 AND found.is_used THEN 'warning' ELSE 'ok' END,
+        CASE WHEN found.untold > 0 AND found.is_used THEN 'warning' ELSE 'ok' END,
         CASE
             WHEN NOT found.is_used THEN 'no signing secret, so no webhooks'
-            WHEN found.repaired > 0 THEN format('the endpoint looks disabled: reconciles repaired %s rows since %s, and the last delivery came %s',
-                found.repaired, clerk.when_and_age(found.since), clerk.when_and_age(clerk.last_delivery_at()))
+            WHEN found.untold > 0 THEN format('the endpoint looks disabled: reconciles found %s rows that came or went since %s, and the last delivery came %s',
+                found.untold, clerk.when_and_age(found.since), clerk.when_and_age(clerk.last_delivery_at()))
             ELSE 'reconciles found nothing that webhooks should have told'
         END,
         'changes are told by webhooks; Clerk disables an endpoint that failed for five days',
         'Webhooks, the endpoint: enable it, and replay what is missing; SELECT clerk.webhook_portal_url() opens the page.',
         'Clerk''s dashboard'
     FROM (
-        SELECT COALESCE(sum(s.repaired), 0), min(s.started_at),
+        -- Not what changed: when somebody was last active no webhook tells.
+        SELECT COALESCE(sum(s.inserted + s.missing), 0), min(s.started_at),
             EXISTS (SELECT FROM clerk.secrets AS k WHERE k.kind = 'webhook_signing')
         FROM clerk.sync_runs AS r JOIN clerk.sync_steps AS s ON s.run_id = r.id
         WHERE r.kind = 'reconcile' AND s.finished_at IS NOT NULL
           AND s.started_at > COALESCE(clerk.last_delivery_at(), '-infinity') + interval '1 hour'
           -- What the very first run finds is history.
           AND EXISTS (SELECT FROM clerk.sync_runs AS earlier WHERE earlier.issuer = r.issuer AND earlier.id < r.id AND earlier.state = 'done')
-    ) AS found (repaired, since, is_used)
+    ) AS found (untold, since, is_used)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_endpoint() IS
     'Check of clerk.doctor(): whether the webhook endpoint looks disabled. VOLATILE. Callable by the owner.';

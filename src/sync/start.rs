@@ -27,6 +27,12 @@ fn start_backfill(call: &Call) -> Option<pg_sys::Datum> {
     let named =
         texts(call, 0).map(|names| named_resources(&names, &instance).unwrap_or_else(|fault| fault.raise()));
     let restart = boolean(call, 1);
+    // It reads the same and more: `maintain` may have begun one the moment there was a secret key.
+    let reconcile = || waiting_reconcile(&instance.issuer, true, false);
+    if let Some(id) = (named.is_none() && !restart).then(reconcile).flatten() {
+        run_syncs::start_at_commit(&instance.issuer, Kind::Reconcile.lane());
+        return id.into_datum();
+    }
     let unfinished = unfinished_backfill(&instance.issuer, named.as_deref());
     let id = match unfinished {
         Some(id) if restart => {

@@ -111,3 +111,21 @@ fn old_runs_are_forgotten_but_the_last_of_each_kind() {
     });
     assert_eq!(left, 3);
 }
+
+#[test]
+fn a_backfill_joins_the_full_reconcile_that_maintain_began() {
+    let (scene, _) = Scene::shared(world(77), 60);
+    let mut owner = scene.owner();
+    let mut transaction = owner.transaction().expect("there is none yet");
+    transaction.run("SELECT clerk.maintain()");
+    let begun: i64 = transaction.value("SELECT id FROM clerk.sync_runs WHERE full_walk");
+    let joined: i64 = transaction.value("SELECT clerk.start_backfill()");
+    assert_eq!(joined, begun, "it reads the same");
+    let named: i64 = transaction.value("SELECT clerk.start_backfill(ARRAY['users'])");
+    assert_ne!(named, begun, "what is named is read for itself");
+    transaction.commit().expect("nothing stands against it");
+    for id in [begun, named] {
+        assert_eq!(wait(&mut owner, id), "done");
+    }
+    scene.assert_truth("after both");
+}

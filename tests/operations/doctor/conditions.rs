@@ -306,11 +306,11 @@ fn an_endpoint_that_looks_disabled_shows_in_what_reconciles_find() {
     let project = Project::start();
     project.superuser().run(
         "UPDATE clerk.secret_uses SET last_used_at = now() - interval '3 hours' WHERE kind = 'webhook_signing';
-         UPDATE clerk.sync_steps SET repaired = 7 WHERE resource = 'users' AND run_id = (SELECT max(id) FROM clerk.sync_runs WHERE kind = 'reconcile')",
+         UPDATE clerk.sync_steps SET changed = 100, inserted = 4, missing = 3, repaired = 107 WHERE resource = 'users' AND run_id = (SELECT max(id) FROM clerk.sync_runs WHERE kind = 'reconcile')",
     );
     let finding = complaint(&project, "sync", "endpoint");
     assert!(
-        finding.found.contains("looks disabled: reconciles repaired 7"),
+        finding.found.contains("looks disabled: reconciles found 7 rows that came or went"),
         "{finding:?}"
     );
     assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
