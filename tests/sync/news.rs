@@ -17,6 +17,7 @@ fn what_is_new_is_read_and_no_more() {
     );
     // Four pages.
     scene.clerk.world().settle(1_600, 20, 100);
+    scene.clerk.world().pass(3_600_000);
     let mut owner = scene.owner();
     done(&mut owner, "SELECT clerk.start_backfill()");
     scene.clerk.world().pass(3_600_000);
