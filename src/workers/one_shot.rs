@@ -128,8 +128,11 @@ pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, owner, CONNECTION_FLAGS) };
     show_name();
     set(c"search_path", c"pg_catalog, pg_temp");
-    // An administrator's open transaction may hold our rows; the next token starts another worker.
-    set(c"lock_timeout", c"2s");
+    // An administrator's open transaction may hold our rows; the next token starts another worker. And where a worker and DROP
+    // EXTENSION, which takes one table after the other, wait for each other, the worker is to be the one that fails: others
+    // look for deadlocks after a second.
+    set(c"lock_timeout", c"800ms");
+    set_as_superuser(c"deadlock_timeout", c"100ms");
     // The worker is there to write, whatever the database's sessions do by default.
     set(c"default_transaction_read_only", c"off");
     set(c"default_transaction_isolation", c"read committed");
@@ -181,8 +184,16 @@ pub fn show_activity(activity: Option<&str>) {
 }
 
 fn set(name: &CStr, value: &CStr) {
-    let context = pg_sys::GucContext::PGC_USERSET;
-    // SAFETY: a setting that every role may change, and NUL-terminated strings.
+    set_in(pg_sys::GucContext::PGC_USERSET, name, value);
+}
+
+/// A setting that the worker's role may not change itself.
+fn set_as_superuser(name: &CStr, value: &CStr) {
+    set_in(pg_sys::GucContext::PGC_SUSET, name, value);
+}
+
+fn set_in(context: pg_sys::GucContext::Type, name: &CStr, value: &CStr) {
+    // SAFETY: NUL-terminated strings; a setting that may be changed in that context.
     unsafe {
         pg_sys::SetConfigOption(
             name.as_ptr(),

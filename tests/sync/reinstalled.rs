@@ -1,7 +1,6 @@
 //! `DROP EXTENSION` and `CREATE EXTENSION` while a run waits for the Backend API: what it was doing is over, what is begun anew is
 //! done, and no worker is left that does neither.
 
-use clerk_sim::Resource;
 use clerk_tests::{Cluster, Sql};
 
 use crate::interruptions::{hang, workers};
@@ -15,20 +14,7 @@ fn reinstall(cluster: &Cluster, seed: u64) {
     owner.run("DROP EXTENSION clerk_sync");
     scene.clerk.clear_api_faults();
     owner.run("CREATE EXTENSION clerk_sync");
-    owner
-        .execute(
-            "SELECT clerk.configure(issuer => $1, jwks_url => '', instance_id => 'ins_sim', mirror => $2, api_url => $3)",
-            &[
-                &scene.clerk.issuer(),
-                &Resource::ALL.map(|resource| resource.as_str()).to_vec(),
-                &scene.clerk.api_url(),
-            ],
-        )
-        .expect("the instance can be configured");
-    owner.run("UPDATE clerk.instances SET environment = 'production'");
-    owner
-        .execute("SELECT clerk.set_secret_key($1)", &[&scene.clerk.secret_key()])
-        .expect("the secret key can be set");
+    scene.configure();
     owner.run("SELECT clerk.configure_mirror(reconcile_every => '0', full_reconcile_every => '0')");
     // A run of the same number, which the old worker must not take for its own.
     owner.run(&format!(
@@ -50,4 +36,24 @@ fn with_a_launcher() {
 #[test]
 fn without_a_launcher() {
     reinstall(&Cluster::start(&[("clerk.api_timeout", "10s")]), 92);
+}
+
+/// `DROP EXTENSION` takes one table after the other, and so do workers. Whoever waits for whom, it must not be the one that fails.
+#[test]
+fn dropping_the_extension_wins_over_busy_workers() {
+    let cluster = preloaded(&[("max_worker_processes", "16")]);
+    let (scene, _) = Scene::on(&cluster, world(93), 20);
+    let mut owner = scene.owner();
+    for _ in 0..20 {
+        owner.run("SELECT count(clerk.sync_user('user_' || n)) FROM generate_series(1, 500) AS n");
+        wait_until("workers are busy", || {
+            owner
+                .value::<bool>("SELECT EXISTS (SELECT FROM clerk.sync_runs WHERE state = 'done')")
+                .then_some(())
+        });
+        owner.run("DROP EXTENSION clerk_sync");
+        owner.run("CREATE EXTENSION clerk_sync");
+        scene.configure();
+    }
+    cluster.assert_no_crash();
 }

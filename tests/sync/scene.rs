@@ -52,22 +52,31 @@ impl<'c> Scene<'c> {
         let history = world.run(events);
         clerk.set_world(world);
         let db = cluster.create_database();
-        let mut owner = db.superuser();
+        let scene = Self { db, clerk };
+        scene.configure();
+        (scene, history)
+    }
+
+    /// Trusts the instance, with everything that it has, and lets its Backend API be read.
+    ///
+    /// # Panics
+    /// If the extension is not there.
+    pub fn configure(&self) {
+        let mut owner = self.owner();
         owner
             .execute(
                 "SELECT clerk.configure(issuer => $1, jwks_url => '', instance_id => 'ins_sim', mirror => $2, api_url => $3)",
                 &[
-                    &clerk.issuer(),
+                    &self.clerk.issuer(),
                     &Resource::ALL.map(|resource| resource.as_str()).to_vec(),
-                    &clerk.api_url(),
+                    &self.clerk.api_url(),
                 ],
             )
             .expect("the instance can be configured");
         owner.run("UPDATE clerk.instances SET environment = 'production'");
         owner
-            .execute("SELECT clerk.set_secret_key($1)", &[&clerk.secret_key()])
+            .execute("SELECT clerk.set_secret_key($1)", &[&self.clerk.secret_key()])
             .expect("the secret key can be set");
-        (Self { db, clerk }, history)
     }
 
     /// On the server that tests share.
