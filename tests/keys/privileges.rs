@@ -9,18 +9,20 @@ use postgres::Client;
 use crate::bearer::{assert_user, token_of};
 
 /// What only the owner and roles given `clerk.grant_admin()` may call.
-const ADMINISTRATION: [&str; 30] = [
+const ADMINISTRATION: [&str; 33] = [
     "clerk.add_webhook_signing_secret('x')",
     "clerk.cancel_run(0)",
     "clerk.configure()",
     "clerk.configure_mirror()",
     "clerk.configure_requests()",
+    "clerk.doctor()",
     "clerk.drop_event_handler(0)",
     "clerk.drop_secret_key()",
     "clerk.drop_webhook_signing_secret('x')",
     "clerk.follow_run(0)",
     "clerk.import_jwks('https://clerk.sim.test', '{}')",
     "clerk.inspect_jwt('x')",
+    "clerk.library_version()",
     "clerk.maintain()",
     "clerk.on_event('*', 'now')",
     "clerk.postgrest_connection()",
@@ -39,6 +41,7 @@ const ADMINISTRATION: [&str; 30] = [
     "clerk.sync_user('x')",
     "clerk.verify_jwt('x')",
     "clerk.verify_webhook('{}', '{}')",
+    "clerk.webhook_portal_url()",
     "clerk.webhook_signing_secrets()",
 ];
 /// Procedures for the same.
