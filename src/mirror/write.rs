@@ -85,12 +85,49 @@ fn write_batch_counting(batch: Vec<Observation>, deleted_users: DeletedUsers) ->
     if resource.is_personal() {
         arguments.push(deleted_users.as_str().into_datum());
     }
+    let _by_index = ByIndex::enter();
     let counted = counting_statement_for(resource).query(&arguments, |row| Changes {
         inserted: row.get(1).unwrap_or_default(),
         changed: row.get(2).unwrap_or_default(),
         gone: row.get(3).unwrap_or_default(),
     });
     counted.into_iter().next().unwrap_or_default()
+}
+
+/// While this lives, rows are looked up by an index. The statement is planned once, perhaps while its table is nearly empty, and a
+/// scan of all of it would be cheap then and ruinous a million rows later.
+struct ByIndex(i32);
+
+impl ByIndex {
+    fn enter() -> Self {
+        // SAFETY: settings that every role may change, NUL-terminated strings. If anything raises, the end of the
+        // (sub)transaction takes them back.
+        unsafe {
+            let level = pg_sys::NewGUCNestLevel();
+            for setting in [c"enable_seqscan", c"enable_hashjoin", c"enable_mergejoin"] {
+                pg_sys::set_config_option(
+                    setting.as_ptr(),
+                    c"off".as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
+            Self(level)
+        }
+    }
+}
+
+impl Drop for ByIndex {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: the level that was begun in `enter`.
+            unsafe { pg_sys::AtEOXact_GUC(true, self.0) };
+        }
+    }
 }
 
 /// Joins the observations into their tables: parents first, and rows by id, so that no two transactions wait for each
