@@ -310,7 +310,9 @@ fn an_endpoint_that_looks_disabled_shows_in_what_reconciles_find() {
     );
     let finding = complaint(&project, "sync", "endpoint");
     assert!(
-        finding.found.contains("looks disabled: reconciles found 7 rows that came or went"),
+        finding
+            .found
+            .contains("looks disabled: reconciles found 7 rows that came or went"),
         "{finding:?}"
     );
     assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
