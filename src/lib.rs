@@ -57,6 +57,7 @@ extension_sql_file!("../sql/00_bootstrap.sql", name = "bootstrap", bootstrap);
 install_script! { "bootstrap":
     "tables" "../sql/10_tables.sql";
     "mirror_tables" "../sql/15_mirror.sql";
+    "mirror_tables_on_demand" "../sql/15_mirror_on_demand.sql";
     "ledger" "../sql/16_ledger.sql";
     "addresses" "../sql/17_addresses.sql";
     "tokens_without_role" "../sql/18_tokens_without_role.sql";
