@@ -91,7 +91,8 @@ LEFT JOIN pg_class AS v ON v.relnamespace = t.relnamespace AND v.relname = 'exis
 JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0
 WHERE t.relnamespace = 'clerk'::regnamespace AND t.relkind = 'r' AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = t.oid AND attname = 'missing_at')
   AND a.attname NOT IN ('observed_at', 'last_seen_at', 'deleted_at', 'missing_at', 'synced_at', 'deleted')
-  AND NOT EXISTS (SELECT FROM pg_attribute AS shown WHERE shown.attrelid = v.oid AND (shown.attname, shown.atttypid) = (a.attname, a.atttypid));
+  AND NOT EXISTS (SELECT FROM pg_attribute AS shown WHERE shown.attrelid = v.oid AND (shown.attname, shown.atttypid) = (a.attname, a.atttypid))
+ORDER BY t.relname COLLATE "C", a.attnum;
 
 -- People.
 SELECT set_config('clerk.jwt', :'ada_token', true) <> '' AS ada \gset
