@@ -80,7 +80,7 @@ fn fill(client: &mut Client, rows: i64) {
                     CASE WHEN n > {rows} * 2 / 3 THEN repeat(md5(n::text), 25) END
              FROM generate_series(1, {rows}) AS n,
                   LATERAL (SELECT 'user_' || left(md5((n / 20)::text), 27) AS user_id,
-                                  now() - interval '90 days' * (1 - n::float8 / {rows}) AS at)"
+                                  now() - interval '90 days' * (1 - n::float8 / {rows}) AS at) AS made"
         ))
         .expect("the ledger takes them");
 }
