@@ -6,6 +6,7 @@
 
 mod addresses;
 mod answer;
+mod by_index;
 mod deliver;
 mod ensure;
 pub mod erase;

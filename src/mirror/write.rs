@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use clerk_core::mirror::{Observation, Resource, reduce};
 use pgrx::prelude::*;
 
+use super::by_index::ByIndex;
 use super::lock_budget::LockBudget;
 use super::prepared::{Prepared, Row};
 use super::probe;
@@ -94,42 +95,6 @@ fn write_batch_counting(batch: Vec<Observation>, deleted_users: DeletedUsers) ->
     counted.into_iter().next().unwrap_or_default()
 }
 
-/// While this lives, rows are looked up by an index. The statement is planned once, perhaps while its table is nearly empty, and a
-/// scan of all of it would be cheap then and ruinous a million rows later.
-struct ByIndex(i32);
-
-impl ByIndex {
-    fn enter() -> Self {
-        // SAFETY: settings that every role may change, NUL-terminated strings. If anything raises, the end of the
-        // (sub)transaction takes them back.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            for setting in [c"enable_seqscan", c"enable_hashjoin", c"enable_mergejoin"] {
-                pg_sys::set_config_option(
-                    setting.as_ptr(),
-                    c"off".as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-            Self(level)
-        }
-    }
-}
-
-impl Drop for ByIndex {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: the level that was begun in `enter`.
-            unsafe { pg_sys::AtEOXact_GUC(true, self.0) };
-        }
-    }
-}
-
 /// Joins the observations into their tables: parents first, and rows by id, so that no two transactions wait for each
 /// other.
 pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks: &LockBudget) -> Written {
@@ -199,6 +164,7 @@ fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &m
     if resource.is_personal() {
         arguments.push(deleted_users.as_str().into_datum());
     }
+    let _by_index = (source == Source::Many).then(ByIndex::enter);
     written.extend(statement_for(resource, source).query(&arguments, read));
 }
 

@@ -8,6 +8,7 @@ mod erasure_rules;
 mod held_up;
 mod ledger;
 mod orders;
+mod plans;
 mod rules;
 mod scene;
 mod strange;
