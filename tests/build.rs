@@ -15,8 +15,10 @@ fn main() {
         return;
     };
     let directory = String::from_utf8_lossy(&output.stdout);
-    let library = Path::new(directory.trim()).join("pg_cron.so");
-    println!("cargo::rerun-if-changed={}", library.display());
+    let directory = Path::new(directory.trim());
+    let library = directory.join("pg_cron.so");
+    // Not the file: a package brings it with the time at which it was built, which is long past.
+    println!("cargo::rerun-if-changed={}", directory.display());
     if library.exists() {
         println!("cargo::rustc-cfg=pg_cron");
     } else {
