@@ -177,8 +177,9 @@ fn refuse_lesser_owners() {
                 quote(&owner)
             ),
             format!(
-                "If it may be trusted with that, as a superuser run GRANT {roles} TO {owner}; or install the setting \
-                 yourself: {INSTALL}; GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator."
+                "If it may be trusted with that, as a superuser run GRANT {roles} TO {}; or install the setting \
+                 yourself: {INSTALL}; GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator.",
+                pgrx::spi::quote_identifier(&owner)
             ),
         )
         .raise();

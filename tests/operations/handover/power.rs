@@ -196,15 +196,17 @@ fn an_owner_of_less_power_does_not_and_gains_none() {
     }
     owner.run("DROP SCHEMA clerk CASCADE; ALTER SCHEMA away RENAME TO clerk");
     // What was theirs and is another's now still counts.
-    superuser.run("GRANT service_role TO tenant; CREATE ROLE bystander");
+    superuser.run(r#"GRANT service_role TO tenant; CREATE ROLE "by; stander""#);
     cluster.connect_to("tenant_db", "postgres").run(
-        "GRANT CREATE ON SCHEMA clerk TO bystander; ALTER FUNCTION clerk.clerks_keys() OWNER TO bystander",
+        r#"GRANT CREATE ON SCHEMA clerk TO "by; stander"; ALTER FUNCTION clerk.clerks_keys() OWNER TO "by; stander""#,
     );
+    let failure = owner.failure("SELECT clerk.set_authenticator_pre_config(true)");
+    assert_eq!(failure.sqlstate, "42501", "{failure:?}");
+    // Whoever chooses a role's name must not choose what a superuser runs.
+    let hint = failure.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains(r#" TO "by; stander"; or"#), "{failure:?}");
     let failure = owner.failure_of("SELECT clerk.connect_postgrest($1)", &[&SECRET]);
-    assert!(
-        failure.message.contains("bystander") || failure.sqlstate == "42501",
-        "{failure:?}"
-    );
+    assert_eq!(failure.sqlstate, "42501", "{failure:?}");
     cluster
         .connect_to("tenant_db", "postgres")
         .run("ALTER FUNCTION clerk.clerks_keys() OWNER TO tenant");
