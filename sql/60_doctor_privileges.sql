@@ -129,7 +129,7 @@ AS $body$
         WHERE a.is_wanted AND NOT clerk.may_use(r.rolname, a.object, a.is_function)
         UNION ALL
         -- An administrator from before an update does not have what came with it.
-        SELECT DISTINCT format('SELECT clerk.grant_admin(%L);', admin.rolname), format('%s: %s', admin.rolname, g.object)
+        SELECT DISTINCT format('SELECT clerk.grant_admin(%L);', admin.oid::regrole), format('%s: %s', admin.rolname, g.object)
         FROM given AS configuring JOIN pg_roles AS admin ON admin.oid = configuring.grantee, clerk.granted_by('clerk.change_admin') AS g
         WHERE configuring.object = 'clerk.configure' AND NOT clerk.may_use(admin.rolname, g.object, g.is_function)
     )

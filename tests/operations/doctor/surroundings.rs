@@ -56,6 +56,14 @@ pub const SURROUNDINGS: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
+        break_it: r#"CREATE ROLE "On; Call"; GRANT EXECUTE ON FUNCTION clerk.configure TO "On; Call""#,
+        area: "grants",
+        check: "nothing missing",
+        names: "On; Call: clerk.maintain",
+        tidy: r#"DROP OWNED BY "On; Call"; DROP ROLE "On; Call""#,
+        ..PLAIN
+    },
+    Breakage {
         break_it: "GRANT CREATE ON SCHEMA clerk TO anon",
         area: "schema",
         check: "nobody creates in it",
