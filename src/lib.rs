@@ -16,6 +16,7 @@ mod leaving;
 mod maintenance;
 mod mirror;
 mod operations;
+mod pg;
 mod settings;
 mod subtransaction;
 mod sync;
