@@ -6,8 +6,8 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use crate::as_role::AsRole;
-use crate::backend_local::BackendLocal;
 use crate::error::Fault;
+use crate::pg::backend_local::BackendLocal;
 
 /// A statement with a fixed text. Planned at its first use, without looking at its arguments, and kept.
 pub struct Prepared {

@@ -11,10 +11,10 @@ use super::deliver::{Reading, deliver};
 use super::lock_budget::LockBudget;
 use super::prepared::Prepared;
 use super::setup::{self, KnownSecret, Setup};
-use crate::backend_local::BackendLocal;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::operations::vault;
+use crate::pg::backend_local::BackendLocal;
 use crate::subtransaction::attempt;
 use crate::{c_function, clock, json};
 
