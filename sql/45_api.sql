@@ -164,10 +164,17 @@ DECLARE
     known CONSTANT text[] := ARRAY(SELECT o.name FROM clerk.api_objects() AS o);
     one_name text;
 BEGIN
-    IF schema IS NULL OR schema IN ('clerk', 'information_schema') OR starts_with(schema, 'pg_') THEN
+    IF schema IS NULL OR array_position(include, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN schema IS NULL THEN 'schema must not be NULL' ELSE 'include must not contain NULL' END,
+            HINT = CASE WHEN schema IS NULL THEN 'Name one that PostgREST shows (db_schemas), such as public.'
+                ELSE 'Take the NULL out of include, or leave include out.' END;
+    END IF;
+    IF schema IN ('clerk', 'information_schema') OR starts_with(schema, 'pg_') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('%s is no schema for an API', COALESCE(quote_ident(schema), 'NULL')),
+            MESSAGE = format('%s is no schema for an API', quote_ident(schema)),
             HINT = 'Name one that PostgREST shows (db_schemas), such as public.';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = schema) THEN
@@ -180,14 +187,14 @@ BEGIN
         IF array_position(known, one_name) IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('the API has no object %s', COALESCE(quote_ident(one_name), 'NULL')),
+                MESSAGE = format('the API has no object %s', quote_ident(one_name)),
                 HINT = format('It has %s.', array_to_string(known, ', '));
         END IF;
     END LOOP;
 END
 $body$;
 COMMENT ON FUNCTION clerk.check_api(text, text[]) IS
-    'Raises if clerk.expose_api() cannot use a schema (22023, 3F000) or has no such object (22023). Callable by the owner.';
+    'Raises if clerk.expose_api() cannot use a schema (22004, 22023, 3F000) or has no such object (22004, 22023). Callable by the owner.';
 
 -- How a statement names an object.
 CREATE FUNCTION clerk.api_identity(schema text, object text, arguments text) RETURNS text

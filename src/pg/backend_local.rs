@@ -61,46 +61,36 @@ fn raise_reentry(caller: &Location) -> ! {
     unreachable!("an ERROR does not return")
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use pgrx::prelude::*;
 
-    use pgrx::pg_sys::panic::ErrorReportWithLevel;
+    use super::BackendLocal;
+    use crate::subtransaction::attempt;
 
-    use super::*;
-
-    fn sqlstate_of(work: impl FnOnce()) -> Option<PgSqlErrorCode> {
-        let payload = catch_unwind(AssertUnwindSafe(work)).err()?;
-        let report = payload
-            .downcast::<ErrorReportWithLevel>()
-            .expect("an error of PostgreSQL");
-        Some(report.sql_error_code())
-    }
-
-    #[test]
+    #[pg_test]
     fn reentry_is_an_internal_error() {
-        let local = BackendLocal::new(vec![1]);
-        let reenter = || local.with(|outer| local.with(|inner| inner.append(outer)));
-        assert_eq!(sqlstate_of(reenter), Some(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR));
+        static LOCAL: BackendLocal<Vec<i32>> = BackendLocal::new(Vec::new());
+        let reenter = || LOCAL.with(|outer| LOCAL.with(|inner| inner.append(outer)));
+        let error = attempt(reenter).expect_err("a second mutable reference");
+        assert_eq!(error.sqlstate, PgSqlErrorCode::ERRCODE_INTERNAL_ERROR);
+        assert_eq!(LOCAL.with(|_| LOCAL.try_with(|value| value.len())), None);
+        assert_eq!(LOCAL.try_with(|value| value.len()), Some(0));
     }
 
-    #[test]
-    fn reentry_without_raising_gives_none() {
-        let local = BackendLocal::new(1);
-        assert_eq!(local.with(|_| local.try_with(|value| *value)), None);
-        assert_eq!(local.try_with(|value| *value), Some(1));
-    }
-
-    #[test]
+    #[pg_test]
     fn an_error_ends_the_access() {
-        let local = BackendLocal::new(1);
+        static LOCAL: BackendLocal<i32> = BackendLocal::new(1);
         let raise = || {
-            local.with(|value| {
+            LOCAL.with(|value| {
                 *value = 2;
-                pgrx::ereport!(ERROR, PgSqlErrorCode::ERRCODE_DIVISION_BY_ZERO, "raised inside");
+                // Of PostgreSQL, which jumps, not of Rust.
+                Spi::run("SELECT 1 / 0").map(|_| ())
             })
         };
-        assert_eq!(sqlstate_of(raise), Some(PgSqlErrorCode::ERRCODE_DIVISION_BY_ZERO));
-        assert_eq!(local.with(|value| *value), 2);
+        let error = attempt(raise).expect_err("no division by zero");
+        assert_eq!(error.sqlstate, PgSqlErrorCode::ERRCODE_DIVISION_BY_ZERO);
+        assert_eq!(LOCAL.with(|value| *value), 2);
     }
 }

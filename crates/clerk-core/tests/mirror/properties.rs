@@ -48,7 +48,7 @@ fn read(text: &str, policy: &Policy) {
         );
     }
     for resource in Resource::ALL {
-        let _ = observe_objects(*resource, text, FALLBACK, None, policy);
+        let _ = observe_objects(*resource, text, FALLBACK, None, policy, FALLBACK);
     }
     let _ = clerk_core::mirror::instance_of(text);
     let _ = clerk_core::mirror::list_events(text);
@@ -91,6 +91,7 @@ fn assert_columns_follow_from_data(observation: &Observation) {
         live.observed_at,
         None,
         &every_resource(),
+        i64::MAX,
     );
     let again = again.expect("data has an id");
     assert_eq!(
