@@ -302,7 +302,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.expose_api(text, text[]) IS
-    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
+    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22004 if schema is NULL or include contains NULL, 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.hide_api(schema text DEFAULT 'public') RETURNS text[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -324,4 +324,4 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.hide_api(text) IS
-    'Drops what clerk.expose_api() made in a schema, and nothing else; returns what that was. Once no schema shows clerk_webhook, anon may no longer call clerk.receive_webhook(). Raises 22023 and 3F000 as expose_api(), and 2BP01 if something depends on one of the views. VOLATILE. Callable by the owner.';
+    'Drops what clerk.expose_api() made in a schema, and nothing else; returns what that was. Once no schema shows clerk_webhook, anon may no longer call clerk.receive_webhook(). Raises 22004, 22023 and 3F000 as expose_api(), and 2BP01 if something depends on one of the views. VOLATILE. Callable by the owner.';

@@ -124,7 +124,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.eject(text, boolean) IS
-    'Copies the mirror into plain tables and views of a new schema, with keys, indexes, comments, grants and policies, beside the identity helpers as plain SQL over request.jwt.claims; and has foreign keys, policies, defaults, checks, views, functions and triggers of the application use those instead of the extension. Returns each step with its statement. With dry_run, the default also for NULL, it only says so, and what it would refuse. It takes effect as a whole or not at all. Who calls it needs the rights of whom the changed objects belong to. Raises 22023 for a name that no schema should have, 42P06 if there is such a schema, 2BP01 if something cannot be rewritten or is not the caller''s. VOLATILE. Callable by the owner.';
+    'Copies the mirror into plain tables and views of a new schema, with keys, indexes, comments, grants and policies, beside the identity helpers as plain SQL over request.jwt.claims; and has foreign keys, policies, defaults, checks, views, functions and triggers of the application use those instead of the extension. Returns each step with its statement. With dry_run, the default also for NULL, it only says so, and what it would refuse. It takes effect as a whole or not at all. Who calls it needs the rights of whom the changed objects belong to. Raises 22004 for NULL as the schema, 22023 for a name that no schema should have, 42P06 if there is such a schema, 2BP01 if something cannot be rewritten or is not the caller''s. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.check_ejected(target text) RETURNS void
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE

@@ -59,7 +59,7 @@ fn only_mirrored_resources_are_told_of() {
         ..Policy::default()
     };
     let objects = json!([membership("orgmem_1", "org_1", "user_1")]).to_string();
-    let told = observe_objects(OrganizationMemberships, &objects, 0, None, &policy, 0).unwrap();
+    let told = observe_objects(OrganizationMemberships, &objects, 0, None, &policy, micros(AT)).unwrap();
     assert_eq!(rows(&told), [(OrganizationMemberships, "orgmem_1")]);
 }
 

@@ -139,6 +139,26 @@ proptest! {
         }
     }
 
+    /// Neither way in freezes a row: what counts claims no version more than a day ahead, in itself or in what it embeds.
+    #[test]
+    fn no_version_of_the_future_is_observed(event in event(), resource in prop::sample::select(Resource::ALL), policy in policies(), now in 0i64..2_000_000_000_000_000) {
+        const DAY: i64 = 24 * 3600 * 1_000_000;
+        let no_later = |observations: &[Observation]| {
+            observations.iter().all(|observation| {
+                let versions = observation.live.iter().flat_map(|live| [live.updated_at, live.observed_at]);
+                versions.chain([observation.last_seen_at]).all(|version| version <= now + DAY)
+            })
+        };
+        let object = serde_json::from_str::<std::collections::BTreeMap<&str, &RawValue>>(&event).unwrap()["data"].get();
+        if let Ok(observations) = observe_objects(resource, &format!("[{object}]"), now, None, &policy, now) {
+            prop_assert!(no_later(&observations), "{observations:?}");
+        }
+        let event = Event::parse(&event, FALLBACK).unwrap();
+        if event.ignored(&policy, &[], now).is_none() {
+            prop_assert!(no_later(&event.observations(&policy)), "{event:?}");
+        }
+    }
+
     /// Retries apply what the ledger has kept.
     #[test]
     fn the_payload_says_what_the_event_said(event in event(), policy in policies()) {
