@@ -50,9 +50,9 @@ fn receive_webhook(call: &Call) -> Option<pg_sys::Datum> {
 /// `verify_webhook(body text, headers jsonb)`, strict.
 fn verify_webhook_sql(call: &Call) -> Option<pg_sys::Datum> {
     let _hidden = HiddenStatement::enter();
-    let body = call.text(0)?;
+    let (body, headers) = (call.text(0)?, call.argument(1)?);
     let setup = setup::current();
-    if let Err(refusal) = verify(&body, call.argument(1), &setup) {
+    if let Err(refusal) = verify(&body, Some(headers), &setup) {
         Fault::from(refusal).raise();
     }
     match clerk_core::mirror::fit_json(&body) {

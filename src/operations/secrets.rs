@@ -36,10 +36,11 @@ fn add_webhook_signing_secret(
     Some(secret.fingerprint)
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(strict, volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn drop_webhook_signing_secret(fingerprint: &str) {
+fn drop_webhook_signing_secret(fingerprint: Option<&str>) {
     let _hidden = HiddenStatement::enter();
+    let Some(fingerprint) = fingerprint else { return };
     instances::lock_all();
     if !listed().iter().any(|listed| listed.fingerprint == fingerprint) {
         // Not repeated: it may be the secret itself.

@@ -353,6 +353,41 @@ fn null_means_what_the_manual_says() {
     }
 }
 
+/// The owner may alter a function, and then NULL reaches it although it is declared STRICT.
+#[test]
+fn a_function_whose_strictness_is_taken_away_does_nothing_for_null() {
+    let db = TestDb::shared();
+    let mut owner = db.superuser();
+    owner.run(
+        "SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '');
+         CREATE FUNCTION public.handle(event jsonb) RETURNS void LANGUAGE sql AS ''",
+    );
+    let altered: Vec<String> = owner.value(
+        "SELECT array_agg(p.proname::text) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+         WHERE p.pronamespace = 'clerk'::regnamespace AND p.proisstrict AND l.lanname = 'c'",
+    );
+    for name in &altered {
+        owner.run(&format!("ALTER FUNCTION clerk.{name} CALLED ON NULL INPUT"));
+    }
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for row in ROWS.iter().filter(|row| altered.iter().any(|name| name == row.0)) {
+        for (argument, _, _) in row.2.iter().filter(|(_, null, _)| matches!(null, Nothing)) {
+            let (function, usual, _) = row;
+            let others = usual.iter().filter(|(name, _)| name != argument).copied();
+            let with: Vec<_> = others.chain([(*argument, "NULL")]).collect();
+            let found = outcome(&mut owner, function, &with);
+            // Of void '' is as good as NULL.
+            let gave_nothing = |rows: &Vec<Option<String>>| rows.iter().flatten().all(String::is_empty);
+            if !found.as_ref().is_ok_and(gave_nothing) {
+                wrong.push(format!("{function}({argument}): {found:?}"));
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(tried > 10, "{altered:?}");
+}
+
 #[test]
 fn every_argument_that_the_manual_names_is_in_the_table() {
     let mut owner = TestDb::shared().superuser();
