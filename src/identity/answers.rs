@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 
 use super::resolve::{Identity, resolve};
 use super::{datums, stamp};
-use crate::backend_local::BackendLocal;
+use crate::pg::backend_local::BackendLocal;
 use crate::settings;
 use crate::token::verified::Credential;
 
@@ -57,7 +57,8 @@ pub fn at_hand(answer: Answer) -> Option<Option<pg_sys::Datum>> {
     if !settings::owns_request_claims() {
         return None;
     }
-    CURRENT.with(|current| {
+    // Not guarded against errors, so it must not raise: who finds nothing here asks again where that is allowed.
+    CURRENT.try_with(|current| {
         if current.stamp != stamp::now() || current.judge_time {
             return None;
         }
@@ -66,16 +67,16 @@ pub fn at_hand(answer: Answer) -> Option<Option<pg_sys::Datum>> {
             Slot::Null => Some(None),
             Slot::Value(datum) => Some(Some(datum)),
         }
-    })
+    })?
 }
 
 /// The stamp under which answers may be remembered elsewhere without being judged again; None if every call must ask.
 #[inline(always)]
 pub fn lasting_stamp() -> Option<u64> {
     let stamp = stamp::now();
-    CURRENT.with(|current| {
+    CURRENT.try_with(|current| {
         (settings::owns_request_claims() && current.stamp == stamp && !current.judge_time).then_some(stamp)
-    })
+    })?
 }
 
 /// The value, worked out if need be. Raises what the identity is refused for.
@@ -113,7 +114,7 @@ fn refresh() {
         forget();
         fault.raise()
     });
-    let bytes = (!settings::owns_request_claims()).then(|| settings::request_claims().to_owned());
+    let bytes = (!settings::owns_request_claims()).then(|| settings::request_claims());
     datums::mark_stale();
     CURRENT.with(|current| {
         let judge_time = identity
@@ -136,7 +137,7 @@ fn refresh() {
 
 fn unchanged(current: &Current) -> bool {
     match &current.bytes {
-        Some(bytes) => bytes.as_c_str() == settings::request_claims(),
+        Some(bytes) => settings::request_claims_are(bytes),
         None => true,
     }
 }

@@ -4,10 +4,10 @@ use clerk_core::{Reverification, SessionClaims};
 use pgrx::prelude::*;
 
 use super::answers;
-use crate::backend_local::BackendLocal;
 use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
+use crate::pg::backend_local::BackendLocal;
 
 /// The last question and its answer: a policy asks the same for every row.
 struct Memo {
@@ -82,7 +82,7 @@ macro_rules! question {
             // SAFETY: `info` comes from Postgres.
             let call = unsafe { Call::new(info) };
             if let (Some(stamp), Some(asked)) = (answers::lasting_stamp(), call.plain_text(0)) {
-                if let Some(answer) = MEMO.with(|memo| memo.recall(stamp, asked)) {
+                if let Some(Some(answer)) = MEMO.try_with(|memo| memo.recall(stamp, asked)) {
                     return call.answer(Some(pg_sys::Datum::from(answer)));
                 }
             }

@@ -69,8 +69,8 @@ fn whoami() -> TableIterator<
 
 fn source_name(source: Source) -> &'static str {
     let (set, name) = match source {
-        Source::Claims => (!settings::request_claims().is_empty(), "request.jwt.claims"),
-        Source::Token => (!settings::request_token().is_empty(), "clerk.jwt"),
+        Source::Claims => (settings::has_request_claims(), "request.jwt.claims"),
+        Source::Token => (settings::has_request_token(), "clerk.jwt"),
     };
     if set { name } else { "none" }
 }
@@ -84,7 +84,7 @@ fn setup_problems(trust: &Trust, source: Source) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if source == Source::Claims && !settings::request_token().is_empty() {
+    if source == Source::Claims && settings::has_request_token() {
         problems.push(
             "clerk.jwt is set too but does not count: the identity comes from request.jwt.claims.".to_owned(),
         );

@@ -1,5 +1,6 @@
 //! What an administrator does: configure instances and bring their keys.
 
+pub mod arguments;
 mod ask_clerk;
 mod configure;
 pub mod instances;

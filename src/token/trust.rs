@@ -12,11 +12,11 @@ use std::time::Duration;
 use clerk_core::{Jwk, Rules, VerifyingKey};
 use pgrx::prelude::*;
 
-use crate::backend_local::BackendLocal;
 use crate::call::Call;
 use crate::catalog;
 use crate::error::Fault;
 use crate::identity;
+use crate::pg::backend_local::BackendLocal;
 use crate::workers::wake::wake_at_commit;
 
 /// Where the identity helpers look; see `clerk.set_identity_source`.

@@ -11,7 +11,7 @@ use lru::LruCache;
 use pgrx::prelude::*;
 
 use super::trust;
-use crate::backend_local::BackendLocal;
+use crate::pg::backend_local::BackendLocal;
 use crate::{clock, json, settings};
 
 /// Claims that passed every check that does not depend on time.

@@ -16,9 +16,9 @@ use super::exchange::Exchange;
 use super::give_way::give_way;
 use super::one_shot::{self, nap};
 use super::work_lock::WorkLock;
-use crate::backend_local::BackendLocal;
 use crate::error::Fault;
 use crate::mirror::handlers::{self, Outcome};
+use crate::pg::backend_local::BackendLocal;
 
 const FUNCTION: &CStr = c"clerk_run_handlers_worker";
 const NAME: &CStr = c"clerk_sync: run handlers";

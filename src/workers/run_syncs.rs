@@ -15,9 +15,9 @@ use super::give_way::give_way;
 use super::one_shot::{self, nap};
 use super::work_lock::WorkLock;
 use super::{cancellable, transaction};
-use crate::backend_local::BackendLocal;
 use crate::error::Fault;
 use crate::operations::key_store::issuer_hash;
+use crate::pg::backend_local::BackendLocal;
 use crate::subtransaction::SqlError;
 use crate::sync::{self, Lane};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pgrx::prelude::*;
 
 use super::board;
-use crate::backend_local::BackendLocal;
+use crate::pg::backend_local::BackendLocal;
 
 /// In how many seconds a round is wanted, once the running transaction has committed.
 static AT_COMMIT: BackendLocal<Option<u32>> = BackendLocal::new(None);
