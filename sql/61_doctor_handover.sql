@@ -59,6 +59,17 @@ AS $body$
     FROM connection AS c
 
     UNION ALL
+    SELECT 'guarded', CASE WHEN c.installed AND NOT c.guarded THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN NOT c.installed THEN 'not connected'
+            WHEN c.guarded THEN 'the extension cannot be dropped'
+            ELSE 'the extension can be dropped, and then others can define what PostgREST calls'
+        END,
+        'the extension cannot be dropped while PostgREST calls it',
+        'ALTER EVENT TRIGGER clerk_sync_guard_postgrest ENABLE ALWAYS;', clerk.sql_as_superuser()
+    FROM connection AS c
+
+    UNION ALL
     (
         SELECT 'not masked', 'failed', m.obstacle, 'nothing that goes before the keys of clerk.postgrest_config()',
             -- Only Supabase's supautils lets others than a superuser do it.

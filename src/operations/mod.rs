@@ -1,7 +1,9 @@
 //! What an administrator does: configure instances and bring their keys.
 
 mod ask_clerk;
+mod authenticator;
 mod configure;
+mod guard_postgrest;
 pub mod instances;
 pub mod key_store;
 pub mod keys;

@@ -1,1 +1,4 @@
 //! What this library needs of PostgreSQL itself. Nothing here knows Clerk: names of extensions, schemas and tables are arguments.
+
+pub mod ddl_command;
+pub mod executor_run;

@@ -5,7 +5,7 @@ use clerk_tests::{Cluster, Sql};
 use postgres::Client;
 
 use super::postgrest::Postgrest;
-use super::{SECRET, SECRET_BASE64URL, connect, settings_of_authenticator, supabase, trusting};
+use super::{SECRET, SECRET_BASE64URL, connect, owned, settings_of_authenticator, supabase, trusting};
 
 fn assert_denied(session: &mut Client, statement: &str) {
     let failure = session.failure(statement);
@@ -112,16 +112,6 @@ fn a_secret_is_not_in_the_log() {
     owner.failure("SELECT clerk.connect_postgrest('a secret of more than thirty-two bytes')");
     assert!(cluster.log().contains("ERROR:"));
     assert!(!cluster.log().contains("thirty-two bytes"), "{}", cluster.log());
-}
-
-/// A database of an ordinary role that installs the extension, and its session.
-fn owned(cluster: &Cluster, owner: &str) -> Client {
-    let mut superuser = cluster.superuser();
-    superuser.run(&format!("CREATE ROLE {owner} LOGIN CREATEROLE"));
-    superuser.run(&format!("CREATE DATABASE {owner}_db OWNER {owner}"));
-    let mut session = cluster.connect_to(&format!("{owner}_db"), owner);
-    session.run("CREATE EXTENSION clerk_sync");
-    session
 }
 
 fn configure(owner: &mut Client, clerk: &Simulator) {
