@@ -214,7 +214,8 @@ fn what_a_superuser_set_is_used() {
     let mut owner = owned(&cluster, "tenant");
     configure(&mut owner, &clerk);
     cluster.connect_to("tenant_db", "postgres").run(
-        "ALTER ROLE authenticator SET pgrst.db_pre_config = 'clerk.postgrest_config';
+        "ALTER EVENT TRIGGER clerk_sync_guard_postgrest ENABLE ALWAYS;
+         ALTER ROLE authenticator IN DATABASE tenant_db SET pgrst.db_pre_config = 'clerk.postgrest_config';
          GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator",
     );
     connect(&mut owner);
@@ -225,14 +226,21 @@ fn what_a_superuser_set_is_used() {
 }
 
 #[test]
-fn only_two_functions_are_a_superusers() {
+fn only_named_functions_are_a_superusers() {
     let cluster = supabase();
     let mut owner = owned(&cluster, "tenant");
     let names: Vec<String> = owner.value(
         "SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc
          WHERE pronamespace = 'clerk'::regnamespace AND proowner <> current_user::regrole",
     );
-    assert_eq!(names, ["set_authenticator_pre_config", "write_realtime_keys"]);
+    assert_eq!(
+        names,
+        [
+            "guard_postgrest",
+            "set_authenticator_pre_config",
+            "write_realtime_keys"
+        ]
+    );
     let callable: bool =
         owner.value("SELECT has_function_privilege('clerk.write_realtime_keys(jsonb)', 'EXECUTE')");
     assert!(callable);
