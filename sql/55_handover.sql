@@ -101,12 +101,12 @@ $body$;
 COMMENT ON FUNCTION clerk.postgrest_config() IS
     'For PostgREST''s pgrst.db_pre_config: sets pgrst.jwt_secret, for the transaction, to Clerk''s current keys and the operator''s own. When they cannot be read, to the last set that was known; when there is none, it leaves PostgREST with what it has. Never raises for what the tables hold, and never sets an empty set. Needs no library. VOLATILE. Callable by the owner, and by authenticator once clerk.connect_postgrest() was called.';
 
--- What holds for authenticator here: what is set in this database goes before what is set everywhere.
+-- What is set for authenticator in this database goes before what is set everywhere.
 CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text, everywhere boolean)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT DISTINCT ON (item.name) item.name, item.value, format(
+    SELECT item.name, item.value, format(
         'ALTER ROLE authenticator %sRESET %s; NOTIFY pgrst, ''reload config''; NOTIFY pgrst, ''reload schema''',
         CASE WHEN s.setdatabase <> 0 THEN format('IN DATABASE %I ', current_database()) END, item.name),
         s.setdatabase = 0
@@ -118,12 +118,15 @@ AS $body$
     ORDER BY item.name, s.setdatabase DESC
 $body$;
 COMMENT ON FUNCTION clerk.authenticator_settings() IS
-    'PostgREST''s settings of role authenticator that hold in this database, with the statement that takes each back, and whether each is set for all databases. A value may be a secret. STABLE. Callable by the owner.';
+    'PostgREST''s settings of role authenticator, those of this database and those for all databases (everywhere), with the statement that takes each back. Where a name has both, this database''s holds here. A value may be a secret. STABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.postgrest_obstacles() RETURNS TABLE (obstacle text, mend text, mend_as text)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
+    WITH in_force AS (
+        SELECT DISTINCT ON (s.name) s.* FROM clerk.authenticator_settings() AS s ORDER BY s.name, s.everywhere
+    )
     SELECT 'there is no role authenticator, as which PostgREST would log in'::text,
            'CREATE ROLE authenticator LOGIN NOINHERIT; GRANT the roles of the API to it, and let PostgREST log in as it'::text,
            'SQL as superuser'::text
@@ -135,17 +138,17 @@ AS $body$
            END,
            s.reset,
            'SQL as superuser (supabase_admin), or as postgres where supautils is loaded'
-    FROM clerk.authenticator_settings() AS s
+    FROM in_force AS s
     WHERE s.name = 'pgrst.jwt_secret'
        OR s.name = 'pgrst.jwt_secret_is_base64' AND s.value <> 'false'
        OR s.name = 'pgrst.db_pre_config' AND s.value <> 'clerk.postgrest_config'
     UNION ALL
     -- Also where this database has its own: in every other one, whoever creates a schema "clerk" has PostgREST run their code.
     SELECT 'role authenticator has clerk.postgrest_config as pgrst.db_pre_config for all databases, where others may define a function of that name',
-           'ALTER ROLE authenticator RESET pgrst.db_pre_config; NOTIFY pgrst, ''reload config''; NOTIFY pgrst, ''reload schema''',
+           s.reset,
            'SQL as superuser (supabase_admin), or as postgres where supautils is loaded'
-    FROM pg_db_role_setting AS s JOIN pg_roles AS r ON r.oid = s.setrole AND r.rolname = 'authenticator'
-    WHERE s.setdatabase = 0 AND 'pgrst.db_pre_config=clerk.postgrest_config' = ANY (s.setconfig)
+    FROM clerk.authenticator_settings() AS s
+    WHERE s.everywhere AND s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config'
 $body$;
 COMMENT ON FUNCTION clerk.postgrest_obstacles() IS
     'Why PostgREST would not get its keys from clerk.postgrest_config(), each with the statement that mends it and who may run it. No row: nothing is in the way. Shows no key. STABLE. Callable by the owner.';

@@ -81,6 +81,23 @@ AS $body$
     WHERE NOT EXISTS (SELECT FROM mask)
 
     UNION ALL
+    SELECT 'requests', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN count(*) > 0 THEN format('role authenticator has %s as pgrst.db_pre_request for all databases, where others may define a function of that name', min(s.value))
+            ELSE 'not asked about in databases where others may define the function'
+        END,
+        'a pgrst.db_pre_request of ours is set for this database only',
+        -- Not without: then requests would pass that are refused now.
+        CASE
+            WHEN bool_or(h.value IS NULL) THEN format('ALTER ROLE authenticator IN DATABASE %I SET pgrst.db_pre_request = %L; ', current_database(), min(s.value))
+            ELSE ''
+        END || 'ALTER ROLE authenticator RESET pgrst.db_pre_request; NOTIFY pgrst, ''reload config''',
+        clerk.sql_as_superuser()
+    FROM clerk.authenticator_settings() AS s
+    LEFT JOIN clerk.authenticator_settings() AS h ON h.name = s.name AND NOT h.everywhere
+    WHERE s.everywhere AND s.name = 'pgrst.db_pre_request' AND starts_with(s.value, 'clerk.')
+
+    UNION ALL
     SELECT 'no password', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
         CASE
             WHEN count(*) > 0 THEN 'pgrst.jwt_secret of role authenticator is meant as keys, but is no key set: PostgREST takes the text for a password, and who knows it can sign tokens'

@@ -16,6 +16,8 @@ use crate::pg::ddl_command::{Removal, removal};
 c_function!(clerk_guard_postgrest, guard_postgrest);
 
 const EXTENSION: &str = "clerk_sync";
+/// With CASCADE it takes along what is written in its language, as what PostgREST calls is.
+const LANGUAGE: &str = "plpgsql";
 const SCHEMA: &str = "clerk";
 
 fn guard_postgrest(call: &Call) -> Option<pg_sys::Datum> {
@@ -36,7 +38,7 @@ fn guard_postgrest(call: &Call) -> Option<pg_sys::Datum> {
 
 fn takes_our_names(removal: Removal) -> bool {
     match removal {
-        Removal::Extensions(names) => names.iter().any(|name| name == EXTENSION),
+        Removal::Extensions(names) => names.iter().any(|name| name == EXTENSION || name == LANGUAGE),
         Removal::Schemas(names) => names.iter().any(|name| name == SCHEMA),
         Removal::OwnedBy(roles) => own_extension_or_schema(roles),
     }

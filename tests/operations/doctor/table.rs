@@ -244,6 +244,13 @@ pub const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
+        break_it: "ALTER ROLE authenticator SET pgrst.db_pre_request = 'clerk.pre_request'",
+        area: "postgrest",
+        check: "requests",
+        names: "for all databases",
+        ..PLAIN
+    },
+    Breakage {
         break_it: "ALTER ROLE authenticator IN DATABASE project SET pgrst.db_pre_config = 'public.other'",
         area: "postgrest",
         check: "not masked",

@@ -168,10 +168,11 @@ fn connected_project(cluster: &Cluster, clerk: &Simulator) -> (Client, Client) {
 
 #[test]
 fn the_name_that_postgrest_calls_is_not_given_up() {
-    const GIVING_UP: [&str; 10] = [
+    const GIVING_UP: [&str; 11] = [
         "DROP EXTENSION clerk_sync",
         "DROP EXTENSION clerk_sync CASCADE",
         "DROP EXTENSION IF EXISTS no_such_extension, clerk_sync",
+        "DROP EXTENSION plpgsql CASCADE",
         "DROP SCHEMA clerk CASCADE",
         "DROP SCHEMA IF EXISTS no_such_schema, clerk CASCADE",
         "DROP OWNED BY demoted",
