@@ -5,7 +5,8 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use super::resolve::{Identity, resolve};
-use super::{datums, stamp};
+use super::{datums, expiry, stamp};
+use crate::call::Call;
 use crate::pg::backend_local::BackendLocal;
 use crate::settings;
 use crate::token::verified::Credential;
@@ -80,8 +81,8 @@ pub fn lasting_stamp() -> Option<u64> {
 }
 
 /// The value, worked out if need be. Raises what the identity is refused for.
-pub fn get(answer: Answer) -> Option<pg_sys::Datum> {
-    let credential = identity()?;
+pub fn get(answer: Answer, call: &Call) -> Option<pg_sys::Datum> {
+    let credential = identity(call)?;
     match CURRENT.with(|current| current.slots[answer as usize]) {
         Slot::Value(datum) => Some(datum),
         Slot::Null => None,
@@ -94,11 +95,11 @@ pub fn get(answer: Answer) -> Option<pg_sys::Datum> {
     }
 }
 
-/// The caller's identity, good for the running statement. Raises what it is refused for.
-pub fn identity() -> Identity {
+/// The caller's identity, good for this call. Raises what it is refused for.
+pub fn identity(call: &Call) -> Identity {
     refresh();
     let credential = CURRENT.with(|current| current.identity.clone())?;
-    if let Err(refusal) = credential.judge_time() {
+    if let Err(refusal) = expiry::judge(&credential, call) {
         crate::error::Fault::from(refusal).raise();
     }
     Some(credential)

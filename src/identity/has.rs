@@ -105,7 +105,7 @@ unsafe extern "C-unwind" fn ask(
 ) -> pg_sys::Datum {
     // SAFETY: the caller passes what Postgres gave it.
     let call = unsafe { Call::new(info) };
-    let identity = answers::identity();
+    let identity = answers::identity(&call);
     let answer = match (call.text(0), identity) {
         (Some(asked), Some(credential)) => question.holds(credential.session(), &asked),
         _ => false,
@@ -129,7 +129,7 @@ fn has_reverification(call: &Call) -> Option<pg_sys::Datum> {
         .and_then(|datum| unsafe { i32::from_datum(datum, false) });
     let demand = demand(&level, minutes);
     let fresh =
-        answers::identity().is_some_and(|credential| credential.session().has_reverification(&demand));
+        answers::identity(call).is_some_and(|credential| credential.session().has_reverification(&demand));
     Some(pg_sys::Datum::from(fresh))
 }
 
@@ -158,7 +158,7 @@ fn has(call: &Call) -> Option<pg_sys::Datum> {
         .filter(|text| !text.is_empty())
         .map(parse_demand);
     let nothing_asked = asked.iter().all(|text| text.as_deref() == Some(""));
-    let identity = answers::identity();
+    let identity = answers::identity(call);
     let answer = match identity {
         Some(credential) if !nothing_asked && asked.iter().all(Option::is_some) => {
             let session = credential.session();

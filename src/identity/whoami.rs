@@ -30,10 +30,11 @@ fn whoami() -> TableIterator<
     let source = Source::in_force(&trust);
     let mut problems = setup_problems(&trust, source);
     let role = catalog::current_role();
+    // It reads no rows, so it tells how things are at this moment, also in the middle of a long statement.
+    let now = clock::now();
     let resolved = resolve().and_then(|identity| {
-        identity
-            .as_ref()
-            .map_or(Ok(()), |credential| credential.judge_time())?;
+        let times = identity.as_ref().and_then(|credential| credential.times);
+        times.map_or(Ok(()), |times| times.judge(now))?;
         Ok(identity)
     });
     let credential: Option<Rc<Credential>> = match resolved {
@@ -62,7 +63,7 @@ fn whoami() -> TableIterator<
         session.map(|session| session.user_id.clone()),
         org.map(|org| org.id.clone()),
         org.and_then(|org| org.role.clone()),
-        expires_at.map(|expires_at| (expires_at - clock::statement_time()).round()),
+        expires_at.map(|expires_at| (expires_at - now).round()),
         problems,
     ))
 }

@@ -2,7 +2,9 @@
 
 pub mod arguments;
 mod ask_clerk;
+mod authenticator;
 mod configure;
+mod guard_postgrest;
 pub mod instances;
 pub mod key_store;
 pub mod keys;

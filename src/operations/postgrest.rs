@@ -40,10 +40,7 @@ fn connect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
 fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
     let forgets_keys = call.yes_or_no(0, "forget_keys");
     instances::lock_all();
-    let ours = "SELECT EXISTS (SELECT FROM clerk.authenticator_settings() AS s
-         WHERE s.name OPERATOR(pg_catalog.=) 'pgrst.db_pre_config' AND s.value OPERATOR(pg_catalog.=) 'clerk.postgrest_config')";
-    let read = || Spi::connect(|client| client.select(ours, Some(1), &[])?.first().get_one::<bool>());
-    let installed = sql::query(read).unwrap_or_default();
+    let installed = pre_config(false).is_some();
     if installed {
         sql::run("SELECT clerk.set_authenticator_pre_config(false)", &[]);
     }
@@ -51,7 +48,29 @@ fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
         sql::run("DELETE FROM clerk.postgrest_keys AS p WHERE p.only_row", &[]);
     }
     sql::run("SELECT clerk.have_postgrest_read_twice()", &[]);
+    if let Some(reset) = pre_config(true) {
+        Fault::prerequisite(
+            "PostgREST goes on asking clerk.postgrest_config(), because role authenticator has that setting for all databases",
+            format!("As a superuser run {reset}."),
+        )
+        .warn();
+    }
     installed.into_datum()
+}
+
+/// How to take our setting back that holds in this database, if it is one for this database or one `everywhere`.
+fn pre_config(everywhere: bool) -> Option<String> {
+    let select = "SELECT (SELECT s.reset FROM clerk.authenticator_settings() AS s
+         WHERE s.name OPERATOR(pg_catalog.=) 'pgrst.db_pre_config' AND s.value OPERATOR(pg_catalog.=) 'clerk.postgrest_config'
+           AND s.everywhere OPERATOR(pg_catalog.=) $1)";
+    sql::query(|| {
+        Spi::connect(|client| {
+            client
+                .select(select, Some(1), &[everywhere.into()])?
+                .first()
+                .get_one()
+        })
+    })
 }
 
 /// Installations of Supabase put the secret of their own tokens into this setting.

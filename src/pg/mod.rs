@@ -1,5 +1,7 @@
 //! What this library needs of PostgreSQL itself. Nothing here knows Clerk: names of extensions, schemas and tables are arguments.
 
 pub mod backend_local;
+pub mod ddl_command;
+pub mod executor_run;
 pub mod guc_nesting;
 pub mod hidden_statement;
