@@ -14,8 +14,8 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 #[derive(Debug)]
 pub struct Fault {
     sqlstate: PgSqlErrorCode,
-    /// Message, DETAIL, HINT and LOCATION.
-    report: ErrorReport,
+    /// Message, DETAIL, HINT and LOCATION. Boxed, because a result is as large as its error.
+    report: Box<ErrorReport>,
     /// Clerk's reason code. It is all of DETAIL, so that a client can branch on it.
     reason: Option<&'static str>,
 }
@@ -71,11 +71,11 @@ impl Fault {
         let hint: Cow<'static, str> = hint.into();
         Self {
             sqlstate,
-            report: if hint.is_empty() {
+            report: Box::new(if hint.is_empty() {
                 report
             } else {
                 report.set_hint(hint)
-            },
+            }),
             reason: None,
         }
     }
@@ -92,7 +92,7 @@ impl Fault {
 
     /// Adds a DETAIL.
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.report = self.report.set_detail(detail);
+        *self.report = self.report.set_detail(detail);
         self
     }
 

@@ -115,7 +115,7 @@ fn refresh() {
         forget();
         fault.raise()
     });
-    let bytes = (!settings::owns_request_claims()).then(|| settings::request_claims());
+    let bytes = (!settings::owns_request_claims()).then(settings::request_claims);
     datums::mark_stale();
     CURRENT.with(|current| {
         let judge_time = identity

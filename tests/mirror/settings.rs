@@ -127,7 +127,7 @@ fn an_argument_left_out_leaves_the_mirror_alone() {
         ("'{users}'", "mirror", json!(["users"])),
         ("'{}'", "mirror", json!([])),
         (
-            "ARRAY['roles', NULL, 'users', 'roles']",
+            "ARRAY['roles', 'users', 'roles']",
             "mirror",
             json!(["users", "roles"]),
         ),

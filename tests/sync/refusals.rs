@@ -16,8 +16,8 @@ fn arguments_that_make_no_sense() {
         ),
         (
             "SELECT clerk.start_backfill(ARRAY[NULL, 'users'])",
-            "22023",
-            "\"\"",
+            "22004",
+            "resources",
         ),
         (
             "SELECT clerk.start_backfill(ARRAY['sessions'])",

@@ -12,7 +12,7 @@ FROM clerk.instances ORDER BY issuer;
 \x on
 SELECT * FROM instances;
 -- An omitted argument leaves its setting alone.
-SELECT * FROM clerk.configure(authorized_parties => ARRAY['https://app.example', NULL], audiences => ARRAY['https://api.example']);
+SELECT * FROM clerk.configure(authorized_parties => ARRAY['https://app.example'], audiences => ARRAY['https://api.example']);
 SELECT * FROM clerk.configure(allow_missing_azp => true);
 SELECT * FROM clerk.configure(accept_template_tokens => true, treat_pending_as_signed_out => false);
 SELECT * FROM instances;
