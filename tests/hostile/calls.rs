@@ -1,0 +1,197 @@
+//! What people and programs ask of a database after a change.
+
+use postgres::Client;
+
+use crate::changes::Change;
+use crate::scene::{OWNER, Scene, user_created};
+use crate::watch::is_ordinary;
+
+/// Who asks, and what.
+pub struct Part {
+    pub role: &'static str,
+    /// Statements that sign somebody in.
+    before: Vec<String>,
+    calls: Vec<String>,
+}
+
+/// How long one call may take; only a call that waits for a worker can.
+const LIMIT: &str = "SET statement_timeout = '20s'";
+
+/// Calls of every function that is written in C, of every view, and of what people run most. Those of the superuser come first: a
+/// session of hers is open before the change.
+pub fn parts(scene: &Scene) -> Vec<Part> {
+    let mut catalog = scene.template();
+    let mut all: Vec<String> = functions_in_c(scene, &mut catalog);
+    all.extend(views(&mut catalog));
+    all.extend(usual(scene));
+    let helpers = || {
+        let mut calls: Vec<String> = [
+            "current_user_id()", "current_org_id()", "current_org_permissions()", "current_claims()", "has_permission('org:posts:read')",
+            "has_role('admin')", "has_reverification('strict')", "whoami()", "check_request()", "pre_request()", "ensure_current_user()",
+        ]
+        .map(|call| format!("SELECT * FROM clerk.{call}"))
+        .to_vec();
+        calls.extend(views(&mut scene.template()));
+        calls
+    };
+    let by_claims = |role: &str| {
+        vec![
+            format!("SELECT set_config('request.jwt.claims', '{}', false)", scene.claims(role)),
+            "SELECT set_config('request.headers', '{\"host\": \"x\"}', false)".to_owned(),
+        ]
+    };
+    let by_token = vec![format!("SELECT set_config('clerk.jwt', '{}', false)", scene.token())];
+    vec![
+        Part { role: "postgres", before: by_claims("authenticated"), calls: all.clone() },
+        Part { role: OWNER, before: by_token.clone(), calls: all },
+        Part { role: "anon", before: by_claims("anon"), calls: helpers() },
+        Part { role: "authenticated", before: by_token, calls: helpers() },
+        Part { role: "service_role", before: by_claims("service_role"), calls: usual(scene) },
+    ]
+}
+
+/// Each with the arguments that it must have, and those that are not strict also with NULLs.
+fn functions_in_c(scene: &Scene, catalog: &mut Client) -> Vec<String> {
+    let rows = catalog.query(
+        "SELECT p.proname::text,
+                ARRAY(SELECT COALESCE(p.proargnames[n], '') FROM generate_series(1, p.pronargs - p.pronargdefaults) AS n ORDER BY n),
+                ARRAY(SELECT p.proargtypes[n - 1]::regtype::text FROM generate_series(1, p.pronargs - p.pronargdefaults) AS n ORDER BY n)
+         FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+         WHERE p.pronamespace = 'clerk'::regnamespace AND l.lanname = 'c' AND p.prokind = 'f'
+           AND p.prorettype <> 'trigger'::regtype AND p.proname <> 'follow_run' ORDER BY p.proname",
+        &[],
+    );
+    let rows = rows.expect("the catalog can be read");
+    let call = |row: &postgres::Row| {
+        let (name, arguments): (String, Vec<String>) = (row.get(0), row.get(1));
+        let types: Vec<String> = row.get(2);
+        let arguments = arguments.iter().zip(&types).map(|(name, of)| argument(scene, name, of));
+        format!("SELECT * FROM clerk.{name}({})", arguments.collect::<Vec<_>>().join(", "))
+    };
+    rows.iter().map(call).collect()
+}
+
+/// A good value for an argument of this name and type.
+fn argument(scene: &Scene, name: &str, of: &str) -> String {
+    match (name, of) {
+        ("token", _) => format!("'{}'", scene.token()),
+        ("issuer" | "instance", _) => format!("'{}'", scene.clerk.issuer()),
+        ("resource", _) => "'users'".to_owned(),
+        ("source", _) => "'auto'".to_owned(),
+        ("svix_id", _) => "'msg_ada'".to_owned(),
+        ("preset_or_level", _) => "'strict'".to_owned(),
+        ("body", "text") => format!("$x${}$x$", scene.delivery("msg_call").0),
+        ("headers", _) => format!("$x${}$x$", scene.delivery("msg_call").1),
+        ("event", _) => format!("$x${}$x$", user_created()),
+        ("objects" | "events", _) => "'[]'".to_owned(),
+        ("jwks", _) => format!("$x${}$x$", scene.clerk.jwks()),
+        ("pattern", _) => "'user.*'".to_owned(),
+        (_, "regproc") => "'hooks.handle'".to_owned(),
+        (_, "bigint" | "integer") => "1".to_owned(),
+        (_, "boolean") => "true".to_owned(),
+        (_, "text[]") => "'{a}'".to_owned(),
+        (_, "timestamp with time zone") => "'2025-06-15'".to_owned(),
+        _ => "'x'".to_owned(),
+    }
+}
+
+fn views(catalog: &mut Client) -> Vec<String> {
+    let rows = catalog.query(
+        "SELECT format('SELECT * FROM %s', c.oid::regclass) FROM pg_class AS c
+         WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind = 'v' ORDER BY c.relname",
+        &[],
+    );
+    rows.expect("the catalog can be read").iter().map(|row| row.get(0)).collect()
+}
+
+/// What people do, and a round.
+fn usual(scene: &Scene) -> Vec<String> {
+    let (body, headers) = scene.delivery("msg_usual");
+    let at = 1_760_000_000_000_i64;
+    let organization = format!(
+        r#"{{"type": "organization.created", "object": "event", "timestamp": {at},
+             "data": {{"id": "org_b", "object": "organization", "name": "B", "slug": "b", "created_at": {at}, "updated_at": {at}}}}}"#
+    );
+    let membership = format!(
+        r#"{{"type": "organizationMembership.created", "object": "event", "timestamp": {at},
+             "data": {{"id": "orgmem_b", "object": "organization_membership", "role": "org:admin", "created_at": {at}, "updated_at": {at},
+                       "organization": {{"id": "org_b", "object": "organization", "name": "B", "created_at": {at}, "updated_at": {at}}},
+                       "public_user_data": {{"user_id": "user_ada"}}}}}}"#
+    );
+    let deleted = format!(
+        r#"{{"type": "user.deleted", "object": "event", "timestamp": {at}, "data": {{"id": "user_ada", "object": "user", "deleted": true}}}}"#
+    );
+    let issuer = scene.clerk.issuer();
+    [
+        format!("SELECT clerk.configure(issuer => '{issuer}', audiences => '{{a}}')"),
+        "SELECT clerk.configure_mirror(max_attempts => 5)".to_owned(),
+        "SELECT clerk.configure_requests(only_clerk => true)".to_owned(),
+        format!("SELECT clerk.receive_webhook($x${body}$x$, $x${headers}$x$)"),
+        format!("SELECT clerk.apply_event($x${organization}$x$, 'msg_organization')"),
+        format!("SELECT clerk.apply_event($x${membership}$x$, 'msg_membership')"),
+        format!("SELECT clerk.apply_event($x${deleted}$x$, 'msg_deleted')"),
+        "SELECT clerk.replay_event('msg_ada')".to_owned(),
+        "SELECT clerk.start_backfill(restart => true)".to_owned(),
+        "SELECT clerk.start_reconcile(true)".to_owned(),
+        "SELECT clerk.follow_run(1)".to_owned(),
+        "SELECT clerk.postgrest_config()".to_owned(),
+        "SELECT clerk.drop_event_handler(1)".to_owned(),
+        "SELECT * FROM clerk.doctor()".to_owned(),
+        "SELECT clerk.maintain()".to_owned(),
+    ]
+    .to_vec()
+}
+
+impl Part {
+    /// Opens a session and signs somebody in; nothing of the extension has been asked yet.
+    pub fn open(&self, scene: &Scene, database: &str) -> Session {
+        let mut session = Session::new(scene.connect(database, self.role), self.role);
+        session.ask(LIMIT);
+        self.before.iter().for_each(|statement| session.ask(statement));
+        session
+    }
+
+    /// Asks everything, and the functions that are changed themselves.
+    pub fn ask(&self, session: &mut Session, change: Option<&Change>) {
+        self.calls.iter().for_each(|call| session.ask(call));
+        if let Some((name, arguments)) = change.and_then(|change| change.function.as_ref()) {
+            let nulls = vec!["NULL"; *arguments].join(", ");
+            session.ask(&format!("SELECT {name}({nulls})"));
+            session.ask(&format!("SELECT {name}({nulls}) FROM generate_series(1, 3)"));
+        }
+    }
+}
+
+/// A session and what it has seen that it must not see.
+pub struct Session {
+    client: Client,
+    role: &'static str,
+    pub faults: Vec<String>,
+    pub calls: usize,
+}
+
+impl Session {
+    fn new(client: Client, role: &'static str) -> Self {
+        Self { client, role, faults: Vec::new(), calls: 0 }
+    }
+
+    fn ask(&mut self, statement: &str) {
+        if self.client.is_closed() {
+            return;
+        }
+        self.calls += 1;
+        let Err(error) = self.client.batch_execute(statement) else {
+            return;
+        };
+        let told = match error.as_db_error() {
+            Some(told) if is_ordinary(told.code().code(), told.message()) => return,
+            Some(told) => format!("{} {}", told.code().code(), told.message()),
+            None => "the connection was lost".to_owned(),
+        };
+        // The same is told once.
+        if !self.faults.iter().any(|fault| fault.starts_with(&told)) {
+            let statement: String = statement.chars().take(120).collect();
+            self.faults.push(format!("{told}\n    {} asked {statement}", self.role));
+        }
+    }
+}

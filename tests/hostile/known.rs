@@ -1,0 +1,1 @@
+//! The changes that crashed 0.1, one by one.
