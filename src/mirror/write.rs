@@ -134,8 +134,7 @@ fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &m
     let resource = batch[0].resource;
     let (source, shortcut) = match batch.as_slice() {
         [observation] => {
-            // What cannot be told is left to the join, by way of a statement that does nothing.
-            let is_known = || probe::is_known(resource, &observation.id).unwrap_or(false);
+            let is_known = || probe::is_known(resource, &observation.id);
             let shortcut = shortcut(observation, is_known);
             if shortcut == Some(Shortcut::Placeholder) && is_known() {
                 return;

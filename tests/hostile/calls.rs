@@ -22,8 +22,10 @@ const LIMIT: &str = "SET statement_timeout = '20s'";
 pub fn parts(scene: &Scene) -> Vec<Part> {
     let mut catalog = scene.template();
     let mut all: Vec<String> = functions_in_c(scene, &mut catalog);
-    all.extend(views(&mut catalog));
     all.extend(usual(scene));
+    let mut with_views = all.clone();
+    with_views.extend(views(&mut catalog));
+    with_views.push("SELECT * FROM clerk.doctor()".to_owned());
     let helpers = || {
         let mut calls: Vec<String> = [
             "current_user_id()", "current_org_id()", "current_org_permissions()", "current_claims()", "has_permission('org:posts:read')",
@@ -42,15 +44,25 @@ pub fn parts(scene: &Scene) -> Vec<Part> {
     };
     let by_token = vec![format!("SELECT set_config('clerk.jwt', '{}', false)", scene.token())];
     vec![
-        Part { role: "postgres", before: by_claims("authenticated"), calls: all.clone() },
-        Part { role: OWNER, before: by_token.clone(), calls: all },
+        Part { role: "postgres", before: by_claims("authenticated"), calls: all },
+        Part { role: OWNER, before: by_token.clone(), calls: with_views },
         Part { role: "anon", before: by_claims("anon"), calls: helpers() },
         Part { role: "authenticated", before: by_token, calls: helpers() },
         Part { role: "service_role", before: by_claims("service_role"), calls: usual(scene) },
     ]
 }
 
-/// Each with the arguments that it must have, and those that are not strict also with NULLs.
+/// Calls that would leave nothing to read for the others.
+const TAKES_AWAY: [&str; 6] = [
+    "drop_event_handler",
+    "drop_secret_key",
+    "drop_webhook_signing_secret",
+    "remove_instance",
+    "set_identity_source",
+    "set_secret_key",
+];
+
+/// Each with the arguments that it must have.
 fn functions_in_c(scene: &Scene, catalog: &mut Client) -> Vec<String> {
     let rows = catalog.query(
         "SELECT p.proname::text,
@@ -63,22 +75,25 @@ fn functions_in_c(scene: &Scene, catalog: &mut Client) -> Vec<String> {
     );
     let rows = rows.expect("the catalog can be read");
     let call = |row: &postgres::Row| {
-        let (name, arguments): (String, Vec<String>) = (row.get(0), row.get(1));
+        let (function, arguments): (String, Vec<String>) = (row.get(0), row.get(1));
         let types: Vec<String> = row.get(2);
-        let arguments = arguments.iter().zip(&types).map(|(name, of)| argument(scene, name, of));
-        format!("SELECT * FROM clerk.{name}({})", arguments.collect::<Vec<_>>().join(", "))
+        let arguments = arguments.iter().zip(&types).map(|(name, of)| argument(scene, &function, name, of));
+        let call = format!("SELECT * FROM clerk.{function}({})", arguments.collect::<Vec<_>>().join(", "));
+        if TAKES_AWAY.contains(&function.as_str()) { format!("BEGIN; {call}; ROLLBACK") } else { call }
     };
     rows.iter().map(call).collect()
 }
 
 /// A good value for an argument of this name and type.
-fn argument(scene: &Scene, name: &str, of: &str) -> String {
+fn argument(scene: &Scene, function: &str, name: &str, of: &str) -> String {
     match (name, of) {
         ("token", _) => format!("'{}'", scene.token()),
         ("issuer" | "instance", _) => format!("'{}'", scene.clerk.issuer()),
         ("resource", _) => "'users'".to_owned(),
         ("source", _) => "'auto'".to_owned(),
         ("svix_id", _) => "'msg_ada'".to_owned(),
+        ("id", "text") if function == "sync_user" => "'user_ada'".to_owned(),
+        ("id", "text") => "'org_b'".to_owned(),
         ("preset_or_level", _) => "'strict'".to_owned(),
         ("body", "text") => format!("$x${}$x$", scene.delivery("msg_call").0),
         ("headers", _) => format!("$x${}$x$", scene.delivery("msg_call").1),
@@ -86,9 +101,11 @@ fn argument(scene: &Scene, name: &str, of: &str) -> String {
         ("objects" | "events", _) => "'[]'".to_owned(),
         ("jwks", _) => format!("$x${}$x$", scene.clerk.jwks()),
         ("pattern", _) => "'user.*'".to_owned(),
+        ("secret", _) if function == "set_secret_key" => format!("'{}'", scene.clerk.secret_key()),
+        ("secret", _) => format!("'{}'", scene.signing),
         (_, "regproc") => "'hooks.handle'".to_owned(),
         (_, "bigint" | "integer") => "1".to_owned(),
-        (_, "boolean") => "true".to_owned(),
+        (_, "boolean") => "false".to_owned(),
         (_, "text[]") => "'{a}'".to_owned(),
         (_, "timestamp with time zone") => "'2025-06-15'".to_owned(),
         _ => "'x'".to_owned(),
@@ -135,8 +152,6 @@ fn usual(scene: &Scene) -> Vec<String> {
         "SELECT clerk.start_reconcile(true)".to_owned(),
         "SELECT clerk.follow_run(1)".to_owned(),
         "SELECT clerk.postgrest_config()".to_owned(),
-        "SELECT clerk.drop_event_handler(1)".to_owned(),
-        "SELECT * FROM clerk.doctor()".to_owned(),
         "SELECT clerk.maintain()".to_owned(),
     ]
     .to_vec()
@@ -183,6 +198,7 @@ impl Session {
         let Err(error) = self.client.batch_execute(statement) else {
             return;
         };
+        let _ = self.client.batch_execute("ROLLBACK");
         let told = match error.as_db_error() {
             Some(told) if is_ordinary(told.code().code(), told.message()) => return,
             Some(told) => format!("{} {}", told.code().code(), told.message()),

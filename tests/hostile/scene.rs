@@ -22,7 +22,8 @@ const RECOVERY: Duration = Duration::from_secs(60);
 pub struct Scene {
     pub cluster: Cluster,
     pub clerk: Simulator,
-    signing: String,
+    /// A signing secret that every database knows.
+    pub signing: String,
 }
 
 impl Scene {
@@ -73,7 +74,11 @@ impl Scene {
         let mut session = self.cluster.connect_to(database, owner);
         session.run("CREATE EXTENSION clerk_sync");
         let (issuer, jwks) = (self.clerk.issuer().to_owned(), self.clerk.jwks_url());
-        let mut world = World::new(WorldOptions::default());
+        // Clerk's clock must not be far from the server's.
+        let mut world = World::new(WorldOptions {
+            start_ms: now().as_millis() as i64,
+            ..WorldOptions::default()
+        });
         let history = world.run(60);
         self.clerk.set_world(world);
         session
@@ -165,14 +170,19 @@ impl Scene {
     /// A delivery that is genuine now: its body and headers.
     pub fn delivery(&self, svix_id: &str) -> (String, String) {
         let body = user_created().to_string();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
         let key = SigningSecret::parse(&self.signing).expect("it is one");
         let mut headers = json!({});
-        for (name, value) in key.sign(svix_id, now.as_secs() as i64, &body).pairs() {
+        for (name, value) in key.sign(svix_id, now().as_secs() as i64, &body).pairs() {
             headers[name] = value.into();
         }
         (body, headers.to_string())
     }
+}
+
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is right")
 }
 
 /// A person's first event.

@@ -100,7 +100,7 @@ fn try_change(scene: &Scene, change: &Change, parts: &[Part], tally: &mut Tally)
     }
     parts[0].ask(&mut warm, Some(change));
     let mut sessions = vec![warm];
-    for part in parts {
+    for part in &parts[1..] {
         let mut session = part.open(scene, DATABASE);
         part.ask(&mut session, Some(change));
         sessions.push(session);
