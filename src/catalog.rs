@@ -22,9 +22,7 @@ pub fn table(name: &CStr) -> Table {
 
 /// All rows of an open table; an error (55000) if a column is not what CREATE EXTENSION made, or holds what it must not.
 pub fn rows<R: Row<N>, const N: usize>(table: &Table, columns: [&CStr; N]) -> Vec<R> {
-    table
-        .rows(columns)
-        .unwrap_or_else(|unfit| fault(unfit).raise())
+    table.rows(columns).unwrap_or_else(|unfit| fault(unfit).raise())
 }
 
 /// The only row of an open table; an error (55000) if there is none, or another.
@@ -32,17 +30,21 @@ pub fn only_row<R: Row<N>, const N: usize>(table: &Table, columns: [&CStr; N]) -
     let mut rows = rows(table, columns);
     match (rows.pop(), rows.len()) {
         (Some(row), 0) => row,
-        (None, _) => Fault::prerequisite(
-            "clerk.settings has no row",
-            "Run INSERT INTO clerk.settings DEFAULT VALUES, then set again what was set.",
-        )
-        .raise(),
+        (None, _) => settings_missing().raise(),
         (Some(_), more) => Fault::prerequisite(
             format!("clerk.settings has {} rows instead of one", more + 1),
             "Delete all but one, and make only_row its primary key again.",
         )
         .raise(),
     }
+}
+
+/// What to say where the row of `clerk.settings` is missing.
+pub fn settings_missing() -> Fault {
+    Fault::prerequisite(
+        "clerk.settings has no row",
+        "Run INSERT INTO clerk.settings DEFAULT VALUES, then set again what was set.",
+    )
 }
 
 /// What to say of a relation that cannot be used.
@@ -56,7 +58,10 @@ pub fn fault(unfit: Unfit) -> Fault {
 
 fn missing(name: &CStr) -> Fault {
     Fault::prerequisite(
-        format!("table clerk.{} does not exist in this database", name.to_string_lossy()),
+        format!(
+            "table clerk.{} does not exist in this database",
+            name.to_string_lossy()
+        ),
         "Run CREATE EXTENSION clerk_sync in this database.",
     )
 }

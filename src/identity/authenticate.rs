@@ -10,8 +10,10 @@ use crate::error::Fault;
 use crate::settings;
 use crate::token::{trust, verify};
 
-#[pg_extern(volatile, parallel_unsafe)]
-fn authenticate(token: &str) -> Option<String> {
+#[pg_extern(volatile, strict, parallel_unsafe)]
+fn authenticate(token: Option<&str>) -> Option<String> {
+    // The function's owner can make it be called with NULL all the same.
+    let token = token?;
     let trust = trust::current();
     if Source::in_force(&trust) != Source::Token {
         // Signing in without effect would leave the caller with somebody else's identity.

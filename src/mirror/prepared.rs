@@ -121,4 +121,14 @@ impl Row {
             .get(column)
             .unwrap_or_else(|error| sql::fault(error.into()))
     }
+
+    /// As [`Row::get`], for what comes from a column that was made NOT NULL; an error (55000) if it is NULL.
+    pub fn required<T: FromDatum + IntoDatum>(&self, column: i32) -> T {
+        sql::required(self.get(column), &self.0.name(column))
+    }
+
+    /// A `text[]`; an error (55000) if it has elements that are NULL.
+    pub fn texts(&self, column: i32) -> Vec<String> {
+        sql::texts(self.get(column), &self.0.name(column))
+    }
 }

@@ -149,7 +149,8 @@ pub fn current() -> Rc<Setup> {
 fn read() -> Setup {
     type Row = (String, i32, bool, f64);
     let columns = [c"deleted_users", c"max_attempts", c"notify", c"missing_threshold"];
-    let (mode, max_attempts, notify, missing_threshold): Row = catalog::only_row(&catalog::table(c"settings"), columns);
+    let (mode, max_attempts, notify, missing_threshold): Row =
+        catalog::only_row(&catalog::table(c"settings"), columns);
     let (secrets, keys) = read_secrets();
     Setup {
         sources: read_sources(),
@@ -184,18 +185,22 @@ fn read_sources() -> Vec<Source> {
         c"keep_event_attributes",
     ];
     let resource = |table: &String| {
-        Resource::from_table(table).unwrap_or_else(|| unknown("clerk.instances", "table in mirror", table).raise())
+        Resource::from_table(table)
+            .unwrap_or_else(|| unknown("clerk.instances", "table in mirror", table).raise())
     };
-    let source = |(issuer, instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes): Row| Source {
-        issuer,
-        instance_id,
-        policy: Policy {
-            mirror: mirror.iter().map(resource).collect(),
-            exclude_fields,
-            keep_private_metadata,
-            keep_event_attributes,
-        },
-    };
+    let source =
+        |(issuer, instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes): Row| {
+            Source {
+                issuer,
+                instance_id,
+                policy: Policy {
+                    mirror: mirror.iter().map(resource).collect(),
+                    exclude_fields,
+                    keep_private_metadata,
+                    keep_event_attributes,
+                },
+            }
+        };
     let rows: Vec<Row> = catalog::rows(&catalog::table(c"instances"), columns);
     rows.into_iter().map(source).collect()
 }
@@ -231,7 +236,10 @@ fn read_secrets() -> (Vec<KnownSecret>, Vec<SigningSecret>) {
 
 fn unusable(fingerprint: &str) -> Fault {
     Fault::prerequisite(
-        format!("the webhook signing secret {} in clerk.secrets cannot be used", quote(fingerprint)),
+        format!(
+            "the webhook signing secret {} in clerk.secrets cannot be used",
+            quote(fingerprint)
+        ),
         "Run SELECT clerk.drop_webhook_signing_secret('…') with that fingerprint, then clerk.add_webhook_signing_secret() with the \
          secret from Clerk's dashboard.",
     )
@@ -239,7 +247,10 @@ fn unusable(fingerprint: &str) -> Fault {
 
 fn read_handlers() -> Vec<Handler> {
     type Row = (i64, String, bool);
-    let rows: Vec<Row> = catalog::rows(&catalog::table(c"event_handlers"), [c"id", c"pattern", c"include_repairs"]);
+    let rows: Vec<Row> = catalog::rows(
+        &catalog::table(c"event_handlers"),
+        [c"id", c"pattern", c"include_repairs"],
+    );
     let handler = |(id, pattern, include_repairs): Row| Handler {
         id,
         pattern,

@@ -35,10 +35,12 @@ fn add_webhook_signing_secret(
     Some(secret.fingerprint)
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(volatile, strict, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn drop_webhook_signing_secret(fingerprint: &str) {
+fn drop_webhook_signing_secret(fingerprint: Option<&str>) {
     keep_statement_out_of_the_log();
+    // The owner can make the function be called with NULL all the same.
+    let Some(fingerprint) = fingerprint else { return };
     instances::lock_all();
     if !listed().iter().any(|listed| listed.fingerprint == fingerprint) {
         // Not repeated: it may be the secret itself.
@@ -215,8 +217,8 @@ fn listed() -> Vec<Listed> {
             let rows = client.select(select, None, &[])?;
             rows.map(|row| {
                 Ok(Listed {
-                    fingerprint: row.get(1)?.unwrap_or_default(),
-                    issuer: row.get(2)?.unwrap_or_default(),
+                    fingerprint: sql::required(row.get(1)?, "fingerprint"),
+                    issuer: sql::required(row.get(2)?, "issuer"),
                     vault_name: row.get(3)?,
                     created_at: row.get(4)?,
                     last_used_at: row.get(5)?,

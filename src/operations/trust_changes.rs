@@ -7,16 +7,19 @@ use super::{instances, keys, sql};
 use crate::error::Fault;
 use crate::token::trust::IdentitySource;
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(volatile, strict, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn remove_instance(issuer: &str) {
+fn remove_instance(issuer: Option<&str>) {
+    // The owner can make the function be called with NULL all the same.
+    let Some(issuer) = issuer else { return };
     instances::lock_all();
     instances::delete(&keys::named(issuer).issuer);
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(volatile, strict, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn set_identity_source(source: &str) {
+fn set_identity_source(source: Option<&str>) {
+    let Some(source) = source else { return };
     if IdentitySource::parse(source).is_none() {
         Fault::argument(
             format!("unknown identity source {}", quote(source)),
@@ -24,7 +27,8 @@ fn set_identity_source(source: &str) {
         )
         .raise();
     }
-    let upsert = "INSERT INTO clerk.settings AS s (only_row, identity_source) VALUES (true, $1)
-         ON CONFLICT (only_row) DO UPDATE SET identity_source = excluded.identity_source";
-    sql::run(upsert, &[source.into()]);
+    sql::set(
+        "UPDATE clerk.settings AS s SET identity_source = $1 WHERE s.only_row",
+        &[source.into()],
+    );
 }

@@ -8,9 +8,7 @@ use super::relation::{Table, Unfit};
 pub fn databases() -> Result<Vec<pg_sys::Oid>, Unfit> {
     /// How a `DROP DATABASE` that was interrupted leaves it; PostgreSQL's `DATCONNLIMIT_INVALID_DB`.
     const INVALID: i32 = -2;
-    let Some(catalog) = Table::open_oid(pg_sys::DatabaseRelationId)? else {
-        return Ok(Vec::new());
-    };
+    let catalog = Table::open_shared_catalog(pg_sys::DatabaseRelationId)?;
     let rows: Vec<(pg_sys::Oid, bool, bool, i32)> =
         catalog.rows([c"oid", c"datistemplate", c"datallowconn", c"datconnlimit"])?;
     let is_used = |&(oid, is_template, may_connect, limit): &(pg_sys::Oid, bool, bool, i32)| {

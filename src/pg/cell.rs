@@ -75,7 +75,8 @@ unsafe impl Value for Vec<String> {
 
     unsafe fn read(datum: pg_sys::Datum) -> Result<Self, &'static str> {
         // SAFETY: by the caller's promise it is an array; detoasting gives one with a plain header.
-        let dimensions = unsafe { (*pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>()).ndim };
+        let dimensions =
+            unsafe { (*pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>()).ndim };
         if dimensions > 1 {
             return Err("has more than one dimension");
         }

@@ -41,7 +41,10 @@ pub fn owners(schema: &CStr, relation: &CStr) -> Option<[pg_sys::Oid; 2]> {
     // SAFETY: the tuple of the cache's catalog is released after its fixed part was read.
     unsafe {
         let oid = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::NAMESPACEOID as i32, pg_sys::Datum::from(oid));
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
+            pg_sys::Datum::from(oid),
+        );
         if tuple.is_null() {
             return None;
         }
@@ -55,7 +58,10 @@ pub fn owners(schema: &CStr, relation: &CStr) -> Option<[pg_sys::Oid; 2]> {
 fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
     // SAFETY: the tuple of the cache's catalog is released after its fixed part was read.
     unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, pg_sys::Datum::from(relation));
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as i32,
+            pg_sys::Datum::from(relation),
+        );
         if tuple.is_null() {
             return None;
         }

@@ -36,7 +36,8 @@ impl Table {
                 key,
             );
             let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
-            let scan = pg_sys::systable_beginscan(self.relation(), index.oid(), true, snapshot, 1, &mut condition);
+            let scan =
+                pg_sys::systable_beginscan(self.relation(), index.oid(), true, snapshot, 1, &mut condition);
             let found = !pg_sys::systable_getnext(scan).is_null();
             pg_sys::systable_endscan(scan);
             pg_sys::UnregisterSnapshot(snapshot);
@@ -82,7 +83,9 @@ impl Index {
         // is known to have one.
         unsafe {
             let relation = &*self.0;
-            if (*relation.rd_rel).relkind as u8 != pg_sys::RELKIND_INDEX || (*relation.rd_rel).relam != pg_sys::BTREE_AM_OID {
+            if (*relation.rd_rel).relkind as u8 != pg_sys::RELKIND_INDEX
+                || (*relation.rd_rel).relam != pg_sys::BTREE_AM_OID
+            {
                 return false;
             }
             let index = &*relation.rd_index;

@@ -42,7 +42,7 @@ impl Table {
     }
 
     /// Opens the table with that OID; None if there is no such relation.
-    pub fn open_oid(oid: pg_sys::Oid) -> Result<Option<Self>, Unfit> {
+    fn open_oid(oid: pg_sys::Oid) -> Result<Option<Self>, Unfit> {
         // SAFETY: in a transaction; gives NULL if there is no such relation any more once the lock is held.
         let relation = unsafe { pg_sys::try_relation_open(oid, LOCK) };
         if relation.is_null() {
@@ -51,6 +51,15 @@ impl Table {
         let table = Self { relation };
         table.check()?;
         Ok(Some(table))
+    }
+
+    /// Opens a catalog that all databases share, which is always there; also where no database is.
+    pub fn open_shared_catalog(oid: pg_sys::Oid) -> Result<Self, Unfit> {
+        // SAFETY: in a transaction; raises if there is none. What is looked up for it is in memory before any database is.
+        let relation = unsafe { pg_sys::relation_open(oid, LOCK) };
+        let catalog = Self { relation };
+        catalog.check()?;
+        Ok(catalog)
     }
 
     fn check(&self) -> Result<(), Unfit> {
@@ -93,7 +102,14 @@ impl Table {
             let mut values = vec![pg_sys::Datum::null(); width];
             let mut nulls = vec![true; width];
             let no_keys = std::ptr::null_mut();
-            let scan = pg_sys::systable_beginscan(self.relation, pg_sys::InvalidOid, false, std::ptr::null_mut(), 0, no_keys);
+            let scan = pg_sys::systable_beginscan(
+                self.relation,
+                pg_sys::InvalidOid,
+                false,
+                std::ptr::null_mut(),
+                0,
+                no_keys,
+            );
             while fault.is_none() {
                 let tuple = pg_sys::systable_getnext(scan);
                 if tuple.is_null() {
@@ -118,7 +134,10 @@ impl Table {
         // SAFETY: the descriptor belongs to the open relation, and is not counted by the wrapper. A dropped column is not found.
         let (number, descriptor) = unsafe {
             let descriptor = (*self.relation).rd_att;
-            (pg_sys::SPI_fnumber(descriptor, name.as_ptr()), PgTupleDesc::from_pg_unchecked(descriptor))
+            (
+                pg_sys::SPI_fnumber(descriptor, name.as_ptr()),
+                PgTupleDesc::from_pg_unchecked(descriptor),
+            )
         };
         let attribute = usize::try_from(number - 1)
             .ok()
@@ -142,7 +161,10 @@ impl Table {
     }
 
     fn unfit_column(&self, column: &CStr, what: &str) -> Unfit {
-        self.unfit(&format!("cannot be used: column \"{}\" {what}", column.to_string_lossy()))
+        self.unfit(&format!(
+            "cannot be used: column \"{}\" {what}",
+            column.to_string_lossy()
+        ))
     }
 
     /// With its schema.
@@ -151,7 +173,11 @@ impl Table {
         unsafe {
             let class = &*(*self.relation).rd_rel;
             let schema = pg_sys::get_namespace_name(class.relnamespace);
-            let schema = if schema.is_null() { c"?" } else { CStr::from_ptr(schema) };
+            let schema = if schema.is_null() {
+                c"?"
+            } else {
+                CStr::from_ptr(schema)
+            };
             let name = CStr::from_ptr(class.relname.data.as_ptr());
             format!("{}.{}", schema.to_string_lossy(), name.to_string_lossy())
         }

@@ -196,7 +196,16 @@ fn read() -> Trust {
 }
 
 fn read_instances(table: &Table) -> Vec<Instance> {
-    type Row = (String, Vec<String>, Option<String>, Vec<String>, bool, Vec<String>, bool, bool);
+    type Row = (
+        String,
+        Vec<String>,
+        Option<String>,
+        Vec<String>,
+        bool,
+        Vec<String>,
+        bool,
+        bool,
+    );
     let columns = [
         c"issuer",
         c"other_issuers",
@@ -209,7 +218,16 @@ fn read_instances(table: &Table) -> Vec<Instance> {
     ];
     let rows: Vec<Row> = catalog::rows(table, columns);
     let instance = |row: Row| {
-        let (issuer, other_issuers, jwks_url, authorized_parties, allow_missing_azp, audiences, templates, pending) = row;
+        let (
+            issuer,
+            other_issuers,
+            jwks_url,
+            authorized_parties,
+            allow_missing_azp,
+            audiences,
+            templates,
+            pending,
+        ) = row;
         Instance {
             issuers: [vec![issuer.clone()], other_issuers].concat(),
             issuer,
@@ -250,7 +268,10 @@ fn read_settings(table: &Table) -> (IdentitySource, RequestRules) {
         catalog::only_row(table, columns);
     let source = IdentitySource::parse(&source).unwrap_or_else(|| {
         Fault::prerequisite(
-            format!("clerk.settings holds the unknown identity source {}", quote(&source)),
+            format!(
+                "clerk.settings holds the unknown identity source {}",
+                quote(&source)
+            ),
             "Run SELECT clerk.set_identity_source('auto').",
         )
         .raise()

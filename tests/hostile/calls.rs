@@ -28,8 +28,17 @@ pub fn parts(scene: &Scene) -> Vec<Part> {
     with_views.push("SELECT * FROM clerk.doctor()".to_owned());
     let helpers = || {
         let mut calls: Vec<String> = [
-            "current_user_id()", "current_org_id()", "current_org_permissions()", "current_claims()", "has_permission('org:posts:read')",
-            "has_role('admin')", "has_reverification('strict')", "whoami()", "check_request()", "pre_request()", "ensure_current_user()",
+            "current_user_id()",
+            "current_org_id()",
+            "current_org_permissions()",
+            "current_claims()",
+            "has_permission('org:posts:read')",
+            "has_role('admin')",
+            "has_reverification('strict')",
+            "whoami()",
+            "check_request()",
+            "pre_request()",
+            "ensure_current_user()",
         ]
         .map(|call| format!("SELECT * FROM clerk.{call}"))
         .to_vec();
@@ -38,17 +47,43 @@ pub fn parts(scene: &Scene) -> Vec<Part> {
     };
     let by_claims = |role: &str| {
         vec![
-            format!("SELECT set_config('request.jwt.claims', '{}', false)", scene.claims(role)),
+            format!(
+                "SELECT set_config('request.jwt.claims', '{}', false)",
+                scene.claims(role)
+            ),
             "SELECT set_config('request.headers', '{\"host\": \"x\"}', false)".to_owned(),
         ]
     };
-    let by_token = vec![format!("SELECT set_config('clerk.jwt', '{}', false)", scene.token())];
+    let by_token = vec![format!(
+        "SELECT set_config('clerk.jwt', '{}', false)",
+        scene.token()
+    )];
     vec![
-        Part { role: "postgres", before: by_claims("authenticated"), calls: all },
-        Part { role: OWNER, before: by_token.clone(), calls: with_views },
-        Part { role: "anon", before: by_claims("anon"), calls: helpers() },
-        Part { role: "authenticated", before: by_token, calls: helpers() },
-        Part { role: "service_role", before: by_claims("service_role"), calls: usual(scene) },
+        Part {
+            role: "postgres",
+            before: by_claims("authenticated"),
+            calls: all,
+        },
+        Part {
+            role: OWNER,
+            before: by_token.clone(),
+            calls: with_views,
+        },
+        Part {
+            role: "anon",
+            before: by_claims("anon"),
+            calls: helpers(),
+        },
+        Part {
+            role: "authenticated",
+            before: by_token,
+            calls: helpers(),
+        },
+        Part {
+            role: "service_role",
+            before: by_claims("service_role"),
+            calls: usual(scene),
+        },
     ]
 }
 
@@ -77,9 +112,19 @@ fn functions_in_c(scene: &Scene, catalog: &mut Client) -> Vec<String> {
     let call = |row: &postgres::Row| {
         let (function, arguments): (String, Vec<String>) = (row.get(0), row.get(1));
         let types: Vec<String> = row.get(2);
-        let arguments = arguments.iter().zip(&types).map(|(name, of)| argument(scene, &function, name, of));
-        let call = format!("SELECT * FROM clerk.{function}({})", arguments.collect::<Vec<_>>().join(", "));
-        if TAKES_AWAY.contains(&function.as_str()) { format!("BEGIN; {call}; ROLLBACK") } else { call }
+        let arguments = arguments
+            .iter()
+            .zip(&types)
+            .map(|(name, of)| argument(scene, &function, name, of));
+        let call = format!(
+            "SELECT * FROM clerk.{function}({})",
+            arguments.collect::<Vec<_>>().join(", ")
+        );
+        if TAKES_AWAY.contains(&function.as_str()) {
+            format!("BEGIN; {call}; ROLLBACK")
+        } else {
+            call
+        }
     };
     rows.iter().map(call).collect()
 }
@@ -118,7 +163,10 @@ fn views(catalog: &mut Client) -> Vec<String> {
          WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind = 'v' ORDER BY c.relname",
         &[],
     );
-    rows.expect("the catalog can be read").iter().map(|row| row.get(0)).collect()
+    rows.expect("the catalog can be read")
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
 }
 
 /// What people do, and a round.
@@ -187,7 +235,12 @@ pub struct Session {
 
 impl Session {
     fn new(client: Client, role: &'static str) -> Self {
-        Self { client, role, faults: Vec::new(), calls: 0 }
+        Self {
+            client,
+            role,
+            faults: Vec::new(),
+            calls: 0,
+        }
     }
 
     fn ask(&mut self, statement: &str) {
@@ -207,7 +260,8 @@ impl Session {
         // The same is told once.
         if !self.faults.iter().any(|fault| fault.starts_with(&told)) {
             let statement: String = statement.chars().take(120).collect();
-            self.faults.push(format!("{told}\n    {} asked {statement}", self.role));
+            self.faults
+                .push(format!("{told}\n    {} asked {statement}", self.role));
         }
     }
 }

@@ -46,7 +46,11 @@ pub fn all(scene: &Scene, seed: u64) -> Vec<Change> {
     let mut changes = columns::changes(&mut owner);
     changes.extend(relations::changes(&mut owner));
     changes.extend(functions::changes(&mut owner));
-    let direct = |change: &Change| READ_DIRECTLY.iter().any(|table| change.name.starts_with(&format!("{table}: ")) || change.name.starts_with(&format!("{table}.")));
+    let direct = |change: &Change| {
+        READ_DIRECTLY.iter().any(|table| {
+            change.name.starts_with(&format!("{table}: ")) || change.name.starts_with(&format!("{table}."))
+        })
+    };
     let (mut first, mut second): (Vec<_>, Vec<_>) = changes.into_iter().partition(direct);
     shuffle(&mut first, seed);
     shuffle(&mut second, seed.wrapping_add(1));

@@ -49,7 +49,9 @@ impl Scene {
         superuser.run("ALTER ROLE postgres PASSWORD 'verifier'");
         for (database, owner) in [(TEMPLATE, OWNER), (NEIGHBOUR, "neighbourly")] {
             superuser.run(&format!("CREATE DATABASE {database}"));
-            superuser.run(&format!("CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {database} TO {owner}"));
+            superuser.run(&format!(
+                "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {database} TO {owner}"
+            ));
         }
         scene.fill(TEMPLATE, OWNER);
         scene.fill(NEIGHBOUR, "neighbourly");
@@ -65,7 +67,10 @@ impl Scene {
         );
         drop(owner);
         // So that the launcher leaves it alone: nobody may be connected to a template that is copied.
-        scene.cluster.superuser().run(&format!("ALTER DATABASE {TEMPLATE} IS_TEMPLATE true"));
+        scene
+            .cluster
+            .superuser()
+            .run(&format!("ALTER DATABASE {TEMPLATE} IS_TEMPLATE true"));
         scene
     }
 
@@ -89,7 +94,10 @@ impl Scene {
             )
             .expect("the instance can be configured");
         session
-            .execute("SELECT clerk.add_webhook_signing_secret($1, $2)", &[&self.signing, &issuer])
+            .execute(
+                "SELECT clerk.add_webhook_signing_secret($1, $2)",
+                &[&self.signing, &issuer],
+            )
             .expect("a signing secret can be added");
         session
             .execute("SELECT clerk.set_secret_key($1)", &[&self.clerk.secret_key()])
@@ -136,7 +144,10 @@ impl Scene {
         loop {
             match self.cluster.session(database, role).connect(NoTls) {
                 Ok(session) => return session,
-                Err(error) => assert!(Instant::now() < deadline, "the server does not come back: {error:?}"),
+                Err(error) => assert!(
+                    Instant::now() < deadline,
+                    "the server does not come back: {error:?}"
+                ),
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -33,8 +33,14 @@ struct Tally {
 #[test]
 fn no_change_of_the_owner_s_crashes_anything() {
     let chosen = std::env::var("CLERK_SYNC_HOSTILE").ok();
-    let seed = std::env::var("CLERK_SYNC_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()));
+    let seed = std::env::var("CLERK_SYNC_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs())
+    });
     let scene = Scene::start(&[
         ("shared_preload_libraries", "clerk_sync"),
         ("clerk.maintain_interval", "1h"),
@@ -45,7 +51,10 @@ fn no_change_of_the_owner_s_crashes_anything() {
     let (known, parts) = (all.len(), calls::parts(&scene));
     let wanted: Vec<Change> = match chosen.as_deref() {
         None | Some("all") => all,
-        Some(part) => all.into_iter().filter(|change| change.name.contains(part)).collect(),
+        Some(part) => all
+            .into_iter()
+            .filter(|change| change.name.contains(part))
+            .collect(),
     };
     let (start, limit) = (Instant::now(), chosen.is_none().then_some(SAMPLE));
     let mut tally = Tally::default();
@@ -75,7 +84,10 @@ fn no_change_of_the_owner_s_crashes_anything() {
         "Hostile owner: {} of {known} changes made and {} refused, {} calls, {} rounds of the launcher, seed {seed}",
         tally.made, tally.refused, tally.calls, tally.rounds
     );
-    assert!(tally.made > 10 * tally.refused || chosen.is_some_and(|chosen| chosen != "all"), "most changes can be made");
+    assert!(
+        tally.made > 10 * tally.refused || chosen.is_some_and(|chosen| chosen != "all"),
+        "most changes can be made"
+    );
     assert_eq!(tally.faults, Vec::<String>::new(), "seed {seed}");
 }
 
@@ -91,10 +103,17 @@ fn try_change(scene: &Scene, change: &Change, parts: &[Part], tally: &mut Tally)
         Ok(()) => tally.made += 1,
         Err(error) => {
             tally.refused += 1;
-            if error.as_db_error().is_none_or(|told| told.code().code().starts_with("XX")) {
+            if error
+                .as_db_error()
+                .is_none_or(|told| told.code().code().starts_with("XX"))
+            {
                 faults.push(format!("the change itself: {error:?}"));
             } else if std::env::var("CLERK_SYNC_HOSTILE").is_ok() {
-                println!("refused: {}: {}", change.name, error.as_db_error().map_or("", |told| told.message()));
+                println!(
+                    "refused: {}: {}",
+                    change.name,
+                    error.as_db_error().map_or("", |told| told.message())
+                );
             }
         }
     }
@@ -121,7 +140,10 @@ impl Neighbour {
     fn of(scene: &Scene) -> Self {
         let mut session = scene.neighbour();
         session
-            .execute("SELECT set_config('request.jwt.claims', $1, false)", &[&scene.claims("authenticated")])
+            .execute(
+                "SELECT set_config('request.jwt.claims', $1, false)",
+                &[&scene.claims("authenticated")],
+            )
             .expect("somebody can be signed in");
         Self { session }
     }
@@ -141,10 +163,15 @@ impl Neighbour {
         if self.session.batch_execute(wake).is_err() {
             return false;
         }
-        let at_work = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_type LIKE 'clerk%')";
+        let at_work =
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_type LIKE 'clerk%')";
         let (deadline, mut came) = (Instant::now() + PATIENCE, false);
         while Instant::now() < deadline {
-            match self.session.query_one(at_work, &[&DATABASE]).map(|row| row.get(0)) {
+            match self
+                .session
+                .query_one(at_work, &[&DATABASE])
+                .map(|row| row.get(0))
+            {
                 Ok(true) => came = true,
                 Ok(false) if !came => {}
                 _ => break,
@@ -155,7 +182,9 @@ impl Neighbour {
     }
 
     fn rounds_that_failed(&mut self) -> Option<String> {
-        let failed: i64 = self.session.value("SELECT count(*) FROM clerk.maintenance_rounds WHERE error IS NOT NULL");
+        let failed: i64 = self
+            .session
+            .value("SELECT count(*) FROM clerk.maintenance_rounds WHERE error IS NOT NULL");
         (failed > 0).then(|| format!("{failed} of the neighbour's rounds failed"))
     }
 }

@@ -39,5 +39,8 @@ fn is_fault(line: &str) -> bool {
 /// Whether an error is one that a person may see: no internal error, and printable.
 pub fn is_ordinary(sqlstate: &str, message: &str) -> bool {
     let is_printable = |character: char| !character.is_control() || character == '\n' || character == '\t';
-    !sqlstate.starts_with("XX") && message.chars().all(is_printable) && !message.contains('\u{fffd}') && !message.contains(FOREIGN)
+    !sqlstate.starts_with("XX")
+        && message.chars().all(is_printable)
+        && !message.contains('\u{fffd}')
+        && !message.contains(FOREIGN)
 }

@@ -266,7 +266,9 @@ impl Cluster {
     pub fn log_since(&self, read: u64) -> String {
         let mut text = Vec::new();
         if let Ok(mut file) = std::fs::File::open(self.log_file()) {
-            let _ = file.seek(SeekFrom::Start(read)).and_then(|_| file.read_to_end(&mut text));
+            let _ = file
+                .seek(SeekFrom::Start(read))
+                .and_then(|_| file.read_to_end(&mut text));
         }
         String::from_utf8_lossy(&text).into_owned()
     }

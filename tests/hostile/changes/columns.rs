@@ -20,10 +20,19 @@ fn other_types(column_type: &str) -> Vec<(&'static str, String)> {
             ("public.pair", "ROW(1, 'x')".to_owned()),
             ("boolean", "true".to_owned()),
         ],
-        "text[]" => vec![address(), text(), ("bigint[]", format!("ARRAY[{ADDRESS}]")), ("public.pair[]", "ARRAY[ROW(1, 'x')::public.pair]".to_owned())],
+        "text[]" => vec![
+            address(),
+            text(),
+            ("bigint[]", format!("ARRAY[{ADDRESS}]")),
+            ("public.pair[]", "ARRAY[ROW(1, 'x')::public.pair]".to_owned()),
+        ],
         "jsonb" => vec![address(), text(), ("json", "'{}'".to_owned())],
         "boolean" | "integer" => vec![text(), address()],
-        _ => vec![text(), ("smallint", "1".to_owned()), ("text[]", "'{a,b}'".to_owned())],
+        _ => vec![
+            text(),
+            ("smallint", "1".to_owned()),
+            ("text[]", "'{a,b}'".to_owned()),
+        ],
     }
 }
 
@@ -38,7 +47,12 @@ fn nonsense(column_type: &str) -> Vec<&'static str> {
         "bigint" => vec!["9223372036854775807", "-9223372036854775808"],
         "double precision" => vec!["'NaN'", "'-Infinity'"],
         "interval" => vec!["'-178000000 years'", "'178000000 years'"],
-        "timestamp with time zone" => vec!["'infinity'", "'-infinity'", "'294276-12-31 23:59:59+00'", "'4713-01-01 00:00:00+00 BC'"],
+        "timestamp with time zone" => vec![
+            "'infinity'",
+            "'-infinity'",
+            "'294276-12-31 23:59:59+00'",
+            "'4713-01-01 00:00:00+00 BC'",
+        ],
         _ => vec![],
     }
 }
@@ -54,11 +68,14 @@ pub fn changes(owner: &mut Client) -> Vec<Change> {
     );
     let mut changes = Vec::new();
     for [table, column, column_type] in columns {
-        let change = |what: String, statement: String| Change::new(format!("{table}.{column}: {what}"), statement);
+        let change =
+            |what: String, statement: String| Change::new(format!("{table}.{column}: {what}"), statement);
         for (other, value) in other_types(&column_type) {
             changes.push(change(
                 format!("type {other}"),
-                format!("SELECT tools.change_type('{table}', '{column}', '{other}', $x$({value})::{other}$x$)"),
+                format!(
+                    "SELECT tools.change_type('{table}', '{column}', '{other}', $x$({value})::{other}$x$)"
+                ),
             ));
         }
         for value in nonsense(&column_type).into_iter().chain(["NULL"]) {
@@ -67,13 +84,25 @@ pub fn changes(owner: &mut Client) -> Vec<Change> {
                 format!("SELECT tools.put('{table}', '{column}', $x${value}$x$)"),
             ));
         }
-        changes.push(change("dropped".to_owned(), format!("SELECT tools.drop_column('{table}', '{column}')")));
+        changes.push(change(
+            "dropped".to_owned(),
+            format!("SELECT tools.drop_column('{table}', '{column}')"),
+        ));
         let other = other_types(&column_type).remove(0);
         for (what, definition) in [
             ("added again", column_type.clone()),
-            ("generated", format!("{column_type} GENERATED ALWAYS AS (NULL::{column_type}) STORED")),
-            ("generated of another type", format!("{0} GENERATED ALWAYS AS (({1})::{0}) STORED", other.0, other.1)),
-            ("added again with a default of another type", format!("{} DEFAULT {}", other.0, other.1)),
+            (
+                "generated",
+                format!("{column_type} GENERATED ALWAYS AS (NULL::{column_type}) STORED"),
+            ),
+            (
+                "generated of another type",
+                format!("{0} GENERATED ALWAYS AS (({1})::{0}) STORED", other.0, other.1),
+            ),
+            (
+                "added again with a default of another type",
+                format!("{} DEFAULT {}", other.0, other.1),
+            ),
         ] {
             changes.push(change(
                 what.to_owned(),

@@ -21,7 +21,11 @@ pub fn changes(owner: &mut Client) -> Vec<Change> {
         };
         let word = if kind == "p" { "PROCEDURE" } else { "FUNCTION" };
         let options: &[&str] = match kind.as_str() {
-            "p" => &["SECURITY DEFINER", "SET search_path = pg_temp, public", "SET role = tenant"],
+            "p" => &[
+                "SECURITY DEFINER",
+                "SET search_path = pg_temp, public",
+                "SET role = tenant",
+            ],
             _ => &[
                 "CALLED ON NULL INPUT",
                 "STRICT",
@@ -41,15 +45,25 @@ pub fn changes(owner: &mut Client) -> Vec<Change> {
             push(option, format!("ALTER {word} {signature} {option}"));
         }
         push("renamed", format!("ALTER {word} {signature} RENAME TO mine"));
-        push("given away", format!("ALTER {word} {signature} SET SCHEMA public"));
-        push("nothing", format!("SELECT tools.replace_function($x${signature}$x$, 'plpgsql', 'NULL')"));
+        push(
+            "given away",
+            format!("ALTER {word} {signature} SET SCHEMA public"),
+        );
+        push(
+            "nothing",
+            format!("SELECT tools.replace_function($x${signature}$x$, 'plpgsql', 'NULL')"),
+        );
         push(
             "raises",
-            format!("SELECT tools.replace_function($x${signature}$x$, 'plpgsql', $y$BEGIN RAISE 'mine'; END$y$)"),
+            format!(
+                "SELECT tools.replace_function($x${signature}$x$, 'plpgsql', $y$BEGIN RAISE 'mine'; END$y$)"
+            ),
         );
         push(
             "calls itself",
-            format!("SELECT tools.replace_function($x${signature}$x$, 'plpgsql', $y$BEGIN PERFORM clerk.maintain(); RAISE 'mine'; END$y$)"),
+            format!(
+                "SELECT tools.replace_function($x${signature}$x$, 'plpgsql', $y$BEGIN PERFORM clerk.maintain(); RAISE 'mine'; END$y$)"
+            ),
         );
     }
     changes

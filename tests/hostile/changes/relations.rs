@@ -93,11 +93,20 @@ fn of_table(name: &str) -> Vec<Change> {
         ("emptied", "SELECT tools.multiply('{}', 0)"),
         ("doubled", "SELECT tools.multiply('{}', 2)"),
         ("no member", "ALTER EXTENSION clerk_sync DROP TABLE {}"),
-        ("hidden rows", "ALTER TABLE {} ENABLE ROW LEVEL SECURITY; ALTER TABLE {} FORCE ROW LEVEL SECURITY"),
+        (
+            "hidden rows",
+            "ALTER TABLE {} ENABLE ROW LEVEL SECURITY; ALTER TABLE {} FORCE ROW LEVEL SECURITY",
+        ),
         ("a rule", "CREATE RULE mine AS ON UPDATE TO {} DO INSTEAD NOTHING"),
-        ("a rule for SELECT", "CREATE RULE \"_RETURN\" AS ON SELECT TO {} DO INSTEAD SELECT * FROM {}"),
+        (
+            "a rule for SELECT",
+            "CREATE RULE \"_RETURN\" AS ON SELECT TO {} DO INSTEAD SELECT * FROM {}",
+        ),
         ("no triggers", "ALTER TABLE {} DISABLE TRIGGER USER"),
-        ("given away", "GRANT ALL ON {} TO anon; ALTER TABLE {} SET SCHEMA public"),
+        (
+            "given away",
+            "GRANT ALL ON {} TO anon; ALTER TABLE {} SET SCHEMA public",
+        ),
     ] {
         changes.push(change(what.to_owned(), statements.replace("{}", name)));
     }
@@ -109,10 +118,22 @@ fn of_view(name: &str) -> Vec<Change> {
     let away = format!("ALTER EXTENSION clerk_sync DROP VIEW {name}; ALTER VIEW {name} RENAME TO former");
     [
         ("dropped", away.clone()),
-        ("a table", format!("{away}; CREATE TABLE {name} AS SELECT * FROM clerk.former")),
-        ("a materialized view", format!("{away}; CREATE MATERIALIZED VIEW {name} AS SELECT * FROM clerk.former")),
-        ("numbers", format!("{away}; CREATE VIEW {name} AS SELECT 140737488355328 AS id, 140737488355328 AS name")),
-        ("raises", format!("{away}; CREATE VIEW {name} AS SELECT f.*, 1 / 0 AS mine FROM clerk.former AS f")),
+        (
+            "a table",
+            format!("{away}; CREATE TABLE {name} AS SELECT * FROM clerk.former"),
+        ),
+        (
+            "a materialized view",
+            format!("{away}; CREATE MATERIALIZED VIEW {name} AS SELECT * FROM clerk.former"),
+        ),
+        (
+            "numbers",
+            format!("{away}; CREATE VIEW {name} AS SELECT 140737488355328 AS id, 140737488355328 AS name"),
+        ),
+        (
+            "raises",
+            format!("{away}; CREATE VIEW {name} AS SELECT f.*, 1 / 0 AS mine FROM clerk.former AS f"),
+        ),
         ("a sequence", format!("{away}; CREATE SEQUENCE {name}")),
     ]
     .map(|(what, statements)| Change::new(format!("clerk.{short}: {what}"), statements))
