@@ -17,34 +17,31 @@ pub struct Part {
 /// How long one call may take; only a call that waits for a worker can.
 const LIMIT: &str = "SET statement_timeout = '20s'";
 
-/// Calls of every function that is written in C, of every view, and of what people run most. Those of the superuser come first: a
-/// session of hers is open before the change.
-pub fn parts(scene: &Scene) -> Vec<Part> {
+/// What is asked after a change.
+pub struct Calls {
+    /// The superuser's, whose session is open before the change, and has its caches and plans from then.
+    pub warm: Part,
+    /// Everybody's who come afterwards.
+    pub fresh: Vec<Part>,
+    /// What people look at; it takes as long as all the rest, so not after every change.
+    pub doctor: Part,
+}
+
+/// Calls of every function that is written in C, of every view, and of what people run most.
+pub fn all(scene: &Scene) -> Calls {
     let mut catalog = scene.template();
-    let mut all: Vec<String> = functions_in_c(scene, &mut catalog);
-    all.extend(usual(scene));
-    let mut with_views = all.clone();
-    with_views.extend(views(&mut catalog));
-    with_views.push("SELECT * FROM clerk.doctor()".to_owned());
-    let helpers = || {
-        let mut calls: Vec<String> = [
-            "current_user_id()",
-            "current_org_id()",
-            "current_org_permissions()",
-            "current_claims()",
-            "has_permission('org:posts:read')",
-            "has_role('admin')",
-            "has_reverification('strict')",
-            "whoami()",
-            "check_request()",
-            "pre_request()",
-            "ensure_current_user()",
-        ]
-        .map(|call| format!("SELECT * FROM clerk.{call}"))
-        .to_vec();
-        calls.extend(views(&mut scene.template()));
-        calls
-    };
+    let in_c = functions_in_c(scene, &mut catalog);
+    let (with_workers, mut alone): (Vec<_>, Vec<_>) = in_c.into_iter().partition(|call| {
+        let function = |name: &&str| call.contains(&format!("clerk.{name}("));
+        WITH_WORKERS.iter().any(|name| function(&name))
+    });
+    alone.extend(usual(scene));
+    let mut owners = alone.clone();
+    owners.extend(with_workers);
+    owners.extend(views(&mut catalog));
+    owners.push("SELECT clerk.maintain()".to_owned());
+    let mut peoples = helpers();
+    peoples.extend(PEOPLES_VIEWS.map(|view| format!("SELECT * FROM clerk.{view}")));
     let by_claims = |role: &str| {
         vec![
             format!(
@@ -54,38 +51,67 @@ pub fn parts(scene: &Scene) -> Vec<Part> {
             "SELECT set_config('request.headers', '{\"host\": \"x\"}', false)".to_owned(),
         ]
     };
-    let by_token = vec![format!(
-        "SELECT set_config('clerk.jwt', '{}', false)",
-        scene.token()
-    )];
-    vec![
-        Part {
-            role: "postgres",
-            before: by_claims("authenticated"),
-            calls: all,
-        },
-        Part {
-            role: OWNER,
-            before: by_token.clone(),
-            calls: with_views,
-        },
-        Part {
-            role: "anon",
-            before: by_claims("anon"),
-            calls: helpers(),
-        },
-        Part {
-            role: "authenticated",
-            before: by_token,
-            calls: helpers(),
-        },
-        Part {
-            role: "service_role",
-            before: by_claims("service_role"),
-            calls: usual(scene),
-        },
-    ]
+    let by_token = || {
+        vec![format!(
+            "SELECT set_config('clerk.jwt', '{}', false)",
+            scene.token()
+        )]
+    };
+    let part = |role, before, calls| Part { role, before, calls };
+    Calls {
+        warm: part("postgres", by_claims("authenticated"), alone),
+        fresh: vec![
+            part(OWNER, by_token(), owners),
+            part("anon", by_claims("anon"), helpers()),
+            part("authenticated", by_token(), peoples),
+            part("service_role", by_claims("service_role"), usual(scene)),
+        ],
+        doctor: part(
+            "service_role",
+            Vec::new(),
+            [
+                "SELECT * FROM clerk.doctor()",
+                "SELECT * FROM clerk.status",
+                "SELECT clerk.maintain()",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        ),
+    }
 }
+
+fn helpers() -> Vec<String> {
+    [
+        "current_user_id()",
+        "current_org_id()",
+        "current_org_permissions()",
+        "current_claims()",
+        "has_permission('org:posts:read')",
+        "has_role('admin')",
+        "has_reverification('strict')",
+        "whoami()",
+        "check_request()",
+        "pre_request()",
+        "ensure_current_user()",
+    ]
+    .map(|call| format!("SELECT * FROM clerk.{call}"))
+    .to_vec()
+}
+
+const PEOPLES_VIEWS: [&str; 4] = ["me", "my_memberships", "my_organizations", "profiles"];
+
+/// Functions that start a worker, or wait for one.
+const WITH_WORKERS: [&str; 9] = [
+    "ask_clerk",
+    "configure",
+    "maintain",
+    "refresh_jwks",
+    "start_backfill",
+    "start_reconcile",
+    "sync_organization",
+    "sync_user",
+    "webhook_portal_url",
+];
 
 /// Calls that would leave nothing to read for the others.
 const TAKES_AWAY: [&str; 6] = [
@@ -169,7 +195,7 @@ fn views(catalog: &mut Client) -> Vec<String> {
         .collect()
 }
 
-/// What people do, and a round.
+/// What people do.
 fn usual(scene: &Scene) -> Vec<String> {
     let (body, headers) = scene.delivery("msg_usual");
     let at = 1_760_000_000_000_i64;
@@ -186,9 +212,7 @@ fn usual(scene: &Scene) -> Vec<String> {
     let deleted = format!(
         r#"{{"type": "user.deleted", "object": "event", "timestamp": {at}, "data": {{"id": "user_ada", "object": "user", "deleted": true}}}}"#
     );
-    let issuer = scene.clerk.issuer();
     [
-        format!("SELECT clerk.configure(issuer => '{issuer}', audiences => '{{a}}')"),
         "SELECT clerk.configure_mirror(max_attempts => 5)".to_owned(),
         "SELECT clerk.configure_requests(only_clerk => true)".to_owned(),
         format!("SELECT clerk.receive_webhook($x${body}$x$, $x${headers}$x$)"),
@@ -196,11 +220,8 @@ fn usual(scene: &Scene) -> Vec<String> {
         format!("SELECT clerk.apply_event($x${membership}$x$, 'msg_membership')"),
         format!("SELECT clerk.apply_event($x${deleted}$x$, 'msg_deleted')"),
         "SELECT clerk.replay_event('msg_ada')".to_owned(),
-        "SELECT clerk.start_backfill(restart => true)".to_owned(),
-        "SELECT clerk.start_reconcile(true)".to_owned(),
         "SELECT clerk.follow_run(1)".to_owned(),
         "SELECT clerk.postgrest_config()".to_owned(),
-        "SELECT clerk.maintain()".to_owned(),
     ]
     .to_vec()
 }
@@ -212,6 +233,17 @@ impl Part {
         session.ask(LIMIT);
         self.before.iter().for_each(|statement| session.ask(statement));
         session
+    }
+
+    /// Asks what fills caches and makes plans.
+    pub fn warm_up(&self, session: &mut Session) {
+        let calls = self.calls.iter();
+        let fills = |call: &&String| {
+            ["current_user_id(", "verify_jwt(", "apply_", "retry_failed("]
+                .iter()
+                .any(|name| call.contains(name))
+        };
+        calls.filter(fills).for_each(|call| session.ask(call));
     }
 
     /// Asks everything, and the functions that are changed themselves.

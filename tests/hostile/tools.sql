@@ -183,6 +183,11 @@ BEGIN
 END
 $body$;
 
+-- Ringing it has the launcher come.
+CREATE TABLE tools.bell (rung integer);
+INSERT INTO tools.bell VALUES (0);
+CREATE TRIGGER ring AFTER UPDATE ON tools.bell FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed();
+
 CREATE FUNCTION tools.mine() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN RAISE 'mine'; END $body$;
 
 -- The same name, arguments and result, and a body of the owner's.

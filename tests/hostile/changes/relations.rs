@@ -80,7 +80,7 @@ fn of_table(name: &str) -> Vec<Change> {
         "BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION clerk.trust_changed()",
         "BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT EXECUTE FUNCTION clerk.trust_changed()",
         "BEFORE TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION clerk.trust_changed()",
-        "AFTER UPDATE ON {} REFERENCING OLD TABLE AS was NEW TABLE AS is FOR EACH STATEMENT EXECUTE FUNCTION clerk.keep_former_addresses()",
+        "AFTER UPDATE ON {} REFERENCING OLD TABLE AS former NEW TABLE AS later FOR EACH STATEMENT EXECUTE FUNCTION clerk.keep_former_addresses()",
         "AFTER UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION clerk.keep_former_addresses()",
         "BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION clerk.keep_former_addresses()",
     ] {
@@ -99,8 +99,8 @@ fn of_table(name: &str) -> Vec<Change> {
         ),
         ("a rule", "CREATE RULE mine AS ON UPDATE TO {} DO INSTEAD NOTHING"),
         (
-            "a rule for SELECT",
-            "CREATE RULE \"_RETURN\" AS ON SELECT TO {} DO INSTEAD SELECT * FROM {}",
+            "a rule that makes it a view",
+            "SELECT tools.replace('{}', 'empty table', true); CREATE RULE \"_RETURN\" AS ON SELECT TO {} DO INSTEAD SELECT * FROM {former}",
         ),
         ("no triggers", "ALTER TABLE {} DISABLE TRIGGER USER"),
         (
@@ -108,7 +108,9 @@ fn of_table(name: &str) -> Vec<Change> {
             "GRANT ALL ON {} TO anon; ALTER TABLE {} SET SCHEMA public",
         ),
     ] {
-        changes.push(change(what.to_owned(), statements.replace("{}", name)));
+        let former = format!("clerk.\"former {}\"", name.trim_start_matches("clerk."));
+        let statements = statements.replace("{}", name).replace("{former}", &former);
+        changes.push(change(what.to_owned(), statements));
     }
     changes
 }
