@@ -127,7 +127,7 @@ impl Row {
         sql::required(self.get(column), &self.0.name(column))
     }
 
-    /// A `text[]`; an error (55000) if it has elements that are NULL.
+    /// A `text[]` of a column that was made NOT NULL; an error (55000) if it or an element is NULL, or it has several dimensions.
     pub fn texts(&self, column: i32) -> Vec<String> {
         sql::texts(self.get(column), &self.0.name(column))
     }

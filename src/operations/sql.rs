@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use crate::as_role::AsRole;
 use crate::catalog;
 use crate::error::Fault;
+use crate::pg::cell::Texts;
 use crate::pg::relation::Unfit;
 
 /// Runs a statement that changes or locks something, and whose rows, if any, do not matter. Raises 25006 in a read-only
@@ -37,11 +38,10 @@ pub fn required<T>(value: Option<T>, column: &str) -> T {
     })
 }
 
-/// A `text[]` of a column that was made NOT NULL; an error (55000) if it or an element is NULL.
-pub fn texts(value: Option<Vec<Option<String>>>, column: &str) -> Vec<String> {
-    let texts: Option<Vec<String>> = required(value, column).into_iter().collect();
-    texts.unwrap_or_else(|| {
-        let what = format!("column \"{column}\" of a table of clerk_sync has an element that is NULL");
+/// A `text[]` of a column that was made NOT NULL; an error (55000) if it or an element is NULL, or it has several dimensions.
+pub fn texts(value: Option<Texts>, column: &str) -> Vec<String> {
+    required(value, column).0.unwrap_or_else(|what| {
+        let what = format!("column \"{column}\" of a table of clerk_sync {what}");
         catalog::fault(Unfit(what)).raise()
     })
 }

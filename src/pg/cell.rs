@@ -75,8 +75,10 @@ unsafe impl Value for Vec<String> {
 
     unsafe fn read(datum: pg_sys::Datum) -> Result<Self, &'static str> {
         // SAFETY: by the caller's promise it is an array; detoasting gives one with a plain header.
-        let dimensions =
-            unsafe { (*pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>()).ndim };
+        let dimensions = unsafe {
+            let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            (*array.cast::<pg_sys::ArrayType>()).ndim
+        };
         if dimensions > 1 {
             return Err("has more than one dimension");
         }
@@ -86,5 +88,26 @@ unsafe impl Value for Vec<String> {
             .into_iter()
             .collect::<Option<Self>>()
             .ok_or("has an element that is NULL")
+    }
+}
+
+/// A `text[]` in the answer of a statement, with what is wrong with it if it is not of one dimension or has elements that are NULL.
+/// pgrx reads arrays of any shape.
+pub struct Texts(pub Result<Vec<String>, &'static str>);
+
+impl FromDatum for Texts {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: by the caller's promise it is a value of our type; it is not NULL.
+        (!is_null).then(|| Self(unsafe { Vec::<String>::read(datum) }))
+    }
+}
+
+impl IntoDatum for Texts {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.0.ok()?.into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTARRAYOID
     }
 }
