@@ -98,7 +98,7 @@ pub struct Texts(pub Result<Vec<String>, &'static str>);
 impl FromDatum for Texts {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
         // SAFETY: by the caller's promise it is a value of our type; it is not NULL.
-        (!is_null).then(|| Self(unsafe { Vec::<String>::read(datum) }))
+        (!is_null).then(|| Self(unsafe { <Vec<String> as Value>::read(datum) }))
     }
 }
 
