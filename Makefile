@@ -3,7 +3,7 @@
 
 PG ?= 15
 
-.PHONY: help demo demo-stop test test-all test-core test-server check lint bench bench-compare install package clean
+.PHONY: help demo demo-stop test test-all test-core test-server hostile check lint bench bench-compare install package clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -28,6 +28,9 @@ test-core: ## the tests that need no Postgres
 test-server: ## only the tests that depend on the PostgreSQL version
 	@scripts/install-prerequisites --tests
 	@scripts/test-server $(PG)
+
+hostile: ## every change that a hostile owner of the extension can make; hours
+	@scripts/hostile $(PG)
 
 check: ## format, lints, links of the manual, licences and sources of dependencies
 	@scripts/check

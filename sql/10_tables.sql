@@ -90,7 +90,7 @@ CREATE TABLE clerk.settings (
     missing_threshold double precision NOT NULL DEFAULT 0.2
         CHECK (missing_threshold OPERATOR(pg_catalog.>=) 0 AND missing_threshold OPERATOR(pg_catalog.<=) 1)
 );
-COMMENT ON TABLE clerk.settings IS 'At most one row: settings of the whole database that roles must not change for themselves. Without a row every default holds.';
+COMMENT ON TABLE clerk.settings IS 'One row: settings of the whole database that roles must not change for themselves. Without it whatever depends on a setting is an error.';
 COMMENT ON COLUMN clerk.settings.only_row IS 'Always true: keeps the table to one row.';
 COMMENT ON COLUMN clerk.settings.identity_source IS 'Where the identity helpers look; see clerk.set_identity_source().';
 COMMENT ON COLUMN clerk.settings.only_clerk IS 'Whether clerk.pre_request() refuses tokens of anybody but Clerk.';
@@ -123,6 +123,23 @@ COMMENT ON COLUMN clerk.jwks_fetches.finished_at IS 'When that fetch ended, howe
 COMMENT ON COLUMN clerk.jwks_fetches.succeeded_at IS 'When keys last arrived, by whatever cause.';
 COMMENT ON COLUMN clerk.jwks_fetches.last_error IS 'Why the last fetch failed; NULL if it succeeded.';
 COMMENT ON COLUMN clerk.jwks_fetches.last_error_at IS 'When a fetch last failed; kept when later ones succeed.';
+
+-- Whoever could take the row away must not get defaults for it. Restoring a dump inserts the row that was dumped in place of this one.
+CREATE FUNCTION clerk.replace_settings() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    DELETE FROM clerk.settings AS s WHERE s.only_row;
+    RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION clerk.replace_settings() IS
+    'Trigger function of clerk.settings: a row that is inserted takes the place of the one that is there. Not to be called.';
+INSERT INTO clerk.settings DEFAULT VALUES;
+CREATE TRIGGER replace_settings BEFORE INSERT ON clerk.settings
+    FOR EACH ROW EXECUTE FUNCTION clerk.replace_settings();
+ALTER TABLE clerk.settings ENABLE ALWAYS TRIGGER replace_settings;
 
 -- Row triggers, and always: a statement trigger or an ordinary one would stay silent in replica mode.
 CREATE TRIGGER trust_changed AFTER INSERT OR UPDATE OR DELETE ON clerk.instances

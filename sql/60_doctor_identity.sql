@@ -49,7 +49,7 @@ AS $body$
         END,
         format('SELECT clerk.set_identity_source(%L);', CASE WHEN api.is_there THEN 'auto' ELSE 'token' END),
         clerk.sql_as_owner()
-    FROM (SELECT COALESCE((SELECT s.identity_source FROM clerk.settings AS s), 'auto')) AS source (name),
+    FROM (SELECT s.identity_source FROM clerk.settings AS s) AS source (name),
         (
             -- clerk.pre_request() brings tokens too.
             SELECT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')

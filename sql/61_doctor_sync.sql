@@ -34,7 +34,7 @@ AS $body$
                 SELECT max(r.finished_at) FROM clerk.sync_runs AS r
                 WHERE r.issuer = i.issuer AND r.state = 'done' AND r.kind IN ('backfill', 'reconcile')
             ) AS compared_at,
-            (SELECT COALESCE(min(s.reconcile_every), '1 hour') FROM clerk.settings AS s) AS reconcile_every
+            (SELECT s.reconcile_every FROM clerk.settings AS s) AS reconcile_every
         FROM clerk.instances AS i
     ), latest AS (
         -- Of each kind, because an old failure that a later run made good is history.

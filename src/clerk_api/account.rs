@@ -143,8 +143,8 @@ fn row(issuer: &str) -> Option<Row> {
             let rows = client.select(select, Some(1), &[issuer.into()])?;
             let read = |row: pgrx::spi::SpiHeapTupleData| {
                 Ok::<_, pgrx::spi::Error>(Row {
-                    environment: row.get(1)?.unwrap_or_default(),
-                    api_url: row.get(2)?.unwrap_or_default(),
+                    environment: sql::required(row.get(1)?, "environment"),
+                    api_url: sql::required(row.get(2)?, "api_url"),
                     instance_id: row.get(3)?,
                     fingerprint: row.get(4)?,
                     secret: row.get(5)?,
@@ -161,7 +161,7 @@ fn keys(issuer: &str) -> Vec<(String, String)> {
     sql::query(|| {
         Spi::connect(|client| {
             let rows = client.select(select, None, &[issuer.into()])?;
-            rows.map(|row| Ok((row.get(1)?.unwrap_or_default(), row.get(2)?.unwrap_or_default())))
+            rows.map(|row| Ok((sql::required(row.get(1)?, "kid"), sql::required(row.get(2)?, "n"))))
                 .collect::<Result<Vec<_>, pgrx::spi::Error>>()
         })
     })

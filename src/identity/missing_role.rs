@@ -9,11 +9,12 @@ use std::ffi::{CStr, c_void};
 use clerk_core::Claims;
 use pgrx::prelude::*;
 
+use crate::catalog::{self, EXTENSION};
 use crate::pg::backend_local::BackendLocal;
 use crate::subtransaction::attempt;
 use crate::token::trust;
 use crate::workers::note_missing_role;
-use crate::{catalog, clock, settings};
+use crate::{clock, settings};
 
 /// How often one backend looks closely, and how often it is noted, for all of them. Strangers who may run SQL can claim
 /// anything.
@@ -43,7 +44,8 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     let may_start = unsafe {
         !pg_sys::MyProcPort.is_null() && !pg_sys::IsInParallelMode() && !pg_sys::RecoveryInProgress()
     };
-    if looked_just_now || !may_start || !extension_is_here() {
+    // The library may be preloaded into databases without the extension, in which others may have given things our names.
+    if looked_just_now || !may_start || !EXTENSION.has_member(TABLE) {
         return;
     }
     // Whatever goes wrong with a note must not cost the transaction.
@@ -57,26 +59,16 @@ fn may_be_without_role(claims: &CStr) -> bool {
     !claims.is_empty() && has(br#""role":"anon""#) && has(br#""sub":"user_"#)
 }
 
-/// The library may be preloaded into databases without the extension.
-fn extension_is_here() -> bool {
-    // SAFETY: system cache look-ups by name, in a transaction; what is missing gives InvalidOid.
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"clerk".as_ptr(), true);
-        schema != pg_sys::InvalidOid
-            && pg_sys::get_relname_relid(TABLE.as_ptr(), schema) != pg_sys::InvalidOid
-    }
-}
-
 fn note() {
     let Some(issuer) = issuer_without_role() else {
         return;
     };
     let mut noted_at = f64::NEG_INFINITY;
-    catalog::scan(catalog::table_oid(TABLE), &[c"issuer", c"last_seen_at"], |row| {
-        if row.get::<String>(0).as_deref() == Some(&issuer) {
-            noted_at = row.get(1).map_or(noted_at, clock::from_timestamp);
-        }
-    });
+    let rows: Vec<(String, TimestampWithTimeZone)> =
+        catalog::rows(&catalog::table(TABLE), [c"issuer", c"last_seen_at"]);
+    for (_, last_seen_at) in rows.into_iter().filter(|(of, _)| *of == issuer) {
+        noted_at = clock::from_timestamp(last_seen_at);
+    }
     // A time in the future, after the clock was set back, must not block it for ever.
     if (clock::now() - noted_at).abs() >= SECONDS {
         note_missing_role::start(&issuer);

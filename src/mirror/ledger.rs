@@ -140,7 +140,7 @@ pub fn insert_many(entries: &[Entry]) -> Vec<String> {
             Some(array(&values, element))
         })
         .collect();
-    INSERT_MANY.query(&columns, |row| row.get::<String>(1).unwrap_or_default())
+    INSERT_MANY.query(&columns, |row| row.required::<String>(1))
 }
 
 /// An event whose id came again.
@@ -159,8 +159,8 @@ static SELECT: Prepared = Prepared::new(
 /// The event with that id.
 pub fn find(svix_id: &str) -> Option<Known> {
     let read = |row: &super::prepared::Row| Known {
-        state: row.get(1).unwrap_or_default(),
-        event_type: row.get(2).unwrap_or_default(),
+        state: row.required(1),
+        event_type: row.required(2),
         subject_id: row.get(3),
     };
     SELECT.query(&[svix_id.into_datum()], read).pop()

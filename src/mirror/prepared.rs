@@ -6,8 +6,10 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use crate::as_role::AsRole;
+use crate::error::Fault;
 use crate::operations::sql;
 use crate::pg::backend_local::BackendLocal;
+use crate::pg::result;
 
 /// A statement with a fixed text. Planned at its first use, without looking at its arguments, and kept.
 pub struct Prepared {
@@ -64,10 +66,7 @@ impl Prepared {
                 let count = pg_sys::SPI_processed as usize;
                 for index in 0..count {
                     let tuple = *(*table).vals.add(index);
-                    rows.push(read(&Row {
-                        tuple,
-                        descriptor: (*table).tupdesc,
-                    }));
+                    rows.push(read(&Row(result::Row::new(tuple, (*table).tupdesc))));
                 }
             }
             pg_sys::SPI_finish();
@@ -109,19 +108,23 @@ fn check(code: i32) {
 }
 
 /// A row of an answer; valid only while it is being read.
-pub struct Row {
-    tuple: pg_sys::HeapTuple,
-    descriptor: pg_sys::TupleDesc,
-}
+pub struct Row(result::Row);
 
 impl Row {
-    /// The value of a column, counted from 1; None is NULL.
-    pub fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
-        let mut is_null = true;
-        // SAFETY: the tuple belongs to the answer; the caller names the type that the statement gives, and FromDatum copies.
-        unsafe {
-            let datum = pg_sys::SPI_getbinval(self.tuple, self.descriptor, column, &mut is_null);
-            T::from_datum(datum, is_null)
-        }
+    /// The value of a column, counted from 1; None is NULL. An error (55000) if the column has another type.
+    pub fn get<T: FromDatum + IntoDatum>(&self, column: i32) -> Option<T> {
+        self.0
+            .get(column)
+            .unwrap_or_else(|error| sql::fault(error.into()))
+    }
+
+    /// As [`Row::get`], for what comes from a column that was made NOT NULL; an error (55000) if it is NULL.
+    pub fn required<T: FromDatum + IntoDatum>(&self, column: i32) -> T {
+        sql::required(self.get(column), &self.0.name(column))
+    }
+
+    /// A `text[]` of a column that was made NOT NULL; an error (55000) if it or an element is NULL, or it has several dimensions.
+    pub fn texts(&self, column: i32) -> Vec<String> {
+        sql::texts(self.get(column), &self.0.name(column))
     }
 }

@@ -13,7 +13,7 @@ c_function!(clerk_prune_webhook_events, prune_webhook_events);
 static PAYLOADS: Prepared = Prepared::new(
     "WITH pruned AS (
          UPDATE clerk.webhook_events AS e SET payload = NULL, erased_at = COALESCE(e.erased_at, clock_timestamp())
-         WHERE e.received_at < clock_timestamp() - COALESCE((SELECT s.payload_retention FROM clerk.settings AS s), interval '30 days')
+         WHERE e.received_at < clock_timestamp() - (SELECT s.payload_retention FROM clerk.settings AS s)
            AND e.payload IS NOT NULL AND e.state NOT IN ('failed', 'quarantined')
          RETURNING 1
      ) SELECT count(*) FROM pruned",
@@ -23,7 +23,7 @@ static PAYLOADS: Prepared = Prepared::new(
 static EVENTS: Prepared = Prepared::new(
     "WITH pruned AS (
          DELETE FROM clerk.webhook_events AS e
-         WHERE e.received_at < clock_timestamp() - COALESCE((SELECT s.event_retention FROM clerk.settings AS s), interval '90 days')
+         WHERE e.received_at < clock_timestamp() - (SELECT s.event_retention FROM clerk.settings AS s)
            AND e.state <> 'failed'
            AND NOT EXISTS (SELECT FROM clerk.handler_runs AS r WHERE r.svix_id = e.svix_id)
          RETURNING 1
@@ -35,7 +35,7 @@ static EVENTS: Prepared = Prepared::new(
 static RUNS: Prepared = Prepared::new(
     "WITH pruned AS (
          DELETE FROM clerk.handler_runs AS r
-         WHERE r.quarantined_at < clock_timestamp() - COALESCE((SELECT s.event_retention FROM clerk.settings AS s), interval '90 days')
+         WHERE r.quarantined_at < clock_timestamp() - (SELECT s.event_retention FROM clerk.settings AS s)
          RETURNING 1
      ) SELECT count(*) FROM pruned",
     &[],
@@ -44,7 +44,7 @@ static RUNS: Prepared = Prepared::new(
 static REJECTIONS: Prepared = Prepared::new(
     "WITH pruned AS (
          DELETE FROM clerk.webhook_rejections AS r
-         WHERE r.minute < clock_timestamp() - COALESCE((SELECT s.event_retention FROM clerk.settings AS s), interval '90 days')
+         WHERE r.minute < clock_timestamp() - (SELECT s.event_retention FROM clerk.settings AS s)
          RETURNING 1
      ) SELECT count(*) FROM pruned",
     &[],

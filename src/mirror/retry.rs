@@ -36,11 +36,11 @@ struct Stored {
 
 fn stored(row: &Row) -> Stored {
     Stored {
-        svix_id: row.get(1).unwrap_or_default(),
+        svix_id: row.required(1),
         event_at: row
             .get::<TimestampWithTimeZone>(2)
             .map_or(0, |time| clock::unix_micros(time.into())),
-        attempts: row.get(3).unwrap_or(0),
+        attempts: row.required(3),
         instance_id: row.get(4),
         payload: row.get(5),
     }

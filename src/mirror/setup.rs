@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 
-use clerk_core::SigningSecret;
 use clerk_core::mirror::{Policy, Resource};
+use clerk_core::{SigningSecret, quote};
 
 use crate::catalog;
+use crate::error::Fault;
 use crate::pg::backend_local::BackendLocal;
 use crate::token::trust;
 
@@ -146,32 +147,35 @@ pub fn current() -> Rc<Setup> {
 }
 
 fn read() -> Setup {
+    type Row = (String, i32, bool, f64);
+    let columns = [c"deleted_users", c"max_attempts", c"notify", c"missing_threshold"];
+    let (mode, max_attempts, notify, missing_threshold): Row =
+        catalog::only_row(&catalog::table(c"settings"), columns);
     let (secrets, keys) = read_secrets();
-    let mut setup = Setup {
+    Setup {
         sources: read_sources(),
         secrets,
         keys,
         handlers: read_handlers(),
-        deleted_users: DeletedUsers::default(),
-        max_attempts: 12,
-        notify: false,
-        missing_threshold: 0.2,
+        deleted_users: DeletedUsers::parse(&mode)
+            .unwrap_or_else(|| unknown("clerk.settings", "deleted_users", &mode).raise()),
+        max_attempts,
+        notify,
+        missing_threshold,
         unconfigured: Source::default(),
-    };
-    let columns = [c"deleted_users", c"max_attempts", c"notify", c"missing_threshold"];
-    catalog::scan(catalog::table_oid(c"settings"), &columns, |row| {
-        let mode: Option<String> = row.get(0);
-        setup.deleted_users = mode
-            .and_then(|mode| DeletedUsers::parse(&mode))
-            .unwrap_or_default();
-        setup.max_attempts = row.get(1).unwrap_or(setup.max_attempts);
-        setup.notify = row.get(2).unwrap_or(setup.notify);
-        setup.missing_threshold = row.get(3).unwrap_or(setup.missing_threshold);
-    });
-    setup
+    }
+}
+
+/// A value that no CHECK of ours lets in.
+fn unknown(table: &str, column: &str, value: &str) -> Fault {
+    Fault::prerequisite(
+        format!("{table} holds the unknown {column} {}", quote(value)),
+        "Only the functions of clerk_sync write that table: configure it again, or ALTER EXTENSION clerk_sync UPDATE if the library is older.",
+    )
 }
 
 fn read_sources() -> Vec<Source> {
+    type Row = (String, Option<String>, Vec<String>, Vec<String>, bool, bool);
     let columns = [
         c"issuer",
         c"instance_id",
@@ -180,64 +184,77 @@ fn read_sources() -> Vec<Source> {
         c"keep_private_metadata",
         c"keep_event_attributes",
     ];
-    let mut sources = Vec::new();
-    catalog::scan(catalog::table_oid(c"instances"), &columns, |row| {
-        let mirror: Vec<String> = row.get(2).unwrap_or_default();
-        let policy = Policy {
-            mirror: mirror
-                .iter()
-                .filter_map(|table| Resource::from_table(table))
-                .collect(),
-            exclude_fields: row.get(3).unwrap_or_default(),
-            keep_private_metadata: row.get(4).unwrap_or(false),
-            keep_event_attributes: row.get(5).unwrap_or(false),
+    let resource = |table: &String| {
+        Resource::from_table(table)
+            .unwrap_or_else(|| unknown("clerk.instances", "table in mirror", table).raise())
+    };
+    let source =
+        |(issuer, instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes): Row| {
+            Source {
+                issuer,
+                instance_id,
+                policy: Policy {
+                    mirror: mirror.iter().map(resource).collect(),
+                    exclude_fields,
+                    keep_private_metadata,
+                    keep_event_attributes,
+                },
+            }
         };
-        sources.push(Source {
-            issuer: row.get(0).unwrap_or_default(),
-            instance_id: row.get(1),
-            policy,
-        });
-    });
-    sources
+    let rows: Vec<Row> = catalog::rows(&catalog::table(c"instances"), columns);
+    rows.into_iter().map(source).collect()
 }
 
 fn read_secrets() -> (Vec<KnownSecret>, Vec<SigningSecret>) {
+    type Row = (String, String, Option<String>, Option<String>, String);
     let columns = [c"issuer", c"fingerprint", c"secret", c"vault_name", c"kind"];
     let (mut here, mut elsewhere, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    catalog::scan(catalog::table_oid(c"secrets"), &columns, |row| {
-        if row.get::<String>(4).as_deref() != Some("webhook_signing") {
-            return;
+    let rows: Vec<Row> = catalog::rows(&catalog::table(c"secrets"), columns);
+    for (issuer, fingerprint, secret, vault_name, kind) in rows {
+        if kind != "webhook_signing" {
+            continue;
         }
         let known = KnownSecret {
-            issuer: row.get(0).unwrap_or_default(),
-            fingerprint: row.get(1).unwrap_or_default(),
-            vault_name: row.get(3),
+            issuer,
+            fingerprint,
+            vault_name,
         };
-        // Only add_webhook_signing_secret writes the table, and it has parsed what it stores.
-        match row
-            .get::<String>(2)
-            .and_then(|text| SigningSecret::parse(&text).ok())
-        {
-            Some(key) => {
+        let key = secret.map(|text| SigningSecret::parse(&text).ok());
+        match (key, &known.vault_name) {
+            (Some(Some(key)), None) => {
                 here.push(known);
                 keys.push(key);
             }
-            None => elsewhere.push(known),
+            (None, Some(_)) => elsewhere.push(known),
+            // Only add_webhook_signing_secret writes the table, and it has parsed what it stores.
+            _ => unusable(&known.fingerprint).raise(),
         }
-    });
+    }
     here.append(&mut elsewhere);
     (here, keys)
 }
 
+fn unusable(fingerprint: &str) -> Fault {
+    Fault::prerequisite(
+        format!(
+            "the webhook signing secret {} in clerk.secrets cannot be used",
+            quote(fingerprint)
+        ),
+        "Run SELECT clerk.drop_webhook_signing_secret('…') with that fingerprint, then clerk.add_webhook_signing_secret() with the \
+         secret from Clerk's dashboard.",
+    )
+}
+
 fn read_handlers() -> Vec<Handler> {
-    let columns = [c"id", c"pattern", c"include_repairs"];
-    let mut handlers = Vec::new();
-    catalog::scan(catalog::table_oid(c"event_handlers"), &columns, |row| {
-        handlers.push(Handler {
-            id: row.get(0).unwrap_or_default(),
-            pattern: row.get(1).unwrap_or_default(),
-            include_repairs: row.get(2).unwrap_or(false),
-        });
-    });
-    handlers
+    type Row = (i64, String, bool);
+    let rows: Vec<Row> = catalog::rows(
+        &catalog::table(c"event_handlers"),
+        [c"id", c"pattern", c"include_repairs"],
+    );
+    let handler = |(id, pattern, include_repairs): Row| Handler {
+        id,
+        pattern,
+        include_repairs,
+    };
+    rows.into_iter().map(handler).collect()
 }

@@ -88,9 +88,9 @@ fn write_batch_counting(batch: Vec<Observation>, deleted_users: DeletedUsers) ->
     }
     let _by_index = ByIndex::enter();
     let counted = counting_statement_for(resource).query(&arguments, |row| Changes {
-        inserted: row.get(1).unwrap_or_default(),
-        changed: row.get(2).unwrap_or_default(),
-        gone: row.get(3).unwrap_or_default(),
+        inserted: row.required(1),
+        changed: row.required(2),
+        gone: row.required(3),
     });
     counted.into_iter().next().unwrap_or_default()
 }
@@ -134,8 +134,7 @@ fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &m
     let resource = batch[0].resource;
     let (source, shortcut) = match batch.as_slice() {
         [observation] => {
-            // What cannot be told is left to the join, by way of a statement that does nothing.
-            let is_known = || probe::is_known(resource, &observation.id).unwrap_or(false);
+            let is_known = || probe::is_known(resource, &observation.id);
             let shortcut = shortcut(observation, is_known);
             if shortcut == Some(Shortcut::Placeholder) && is_known() {
                 return;
@@ -146,7 +145,7 @@ fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &m
     };
     let mut arguments = Input::of(resource, batch).into_arguments(source);
     let read = |row: &Row| {
-        let id: String = row.get(1).unwrap_or_default();
+        let id: String = row.required(1);
         let version = Version {
             updated_at: time(row, 2).unwrap_or_default(),
             observed_at: time(row, 3).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
-use super::sql;
+use super::sql::{self, required};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,24 +60,24 @@ pub fn all() -> Vec<Instance> {
 }
 
 fn read(row: SpiHeapTupleData) -> Result<Instance, pgrx::spi::Error> {
-    let list = |column| Ok::<_, pgrx::spi::Error>(row.get::<Vec<String>>(column)?.unwrap_or_default());
+    let list = |column, name| Ok::<_, pgrx::spi::Error>(sql::texts(row.get(column)?, name));
     Ok(Instance {
-        issuer: row.get(1)?.unwrap_or_default(),
-        other_issuers: list(2)?,
-        environment: row.get(3)?.unwrap_or_default(),
+        issuer: required(row.get(1)?, "issuer"),
+        other_issuers: list(2, "other_issuers")?,
+        environment: required(row.get(3)?, "environment"),
         publishable_key: row.get(4)?,
         jwks_url: row.get(5)?,
-        authorized_parties: list(6)?,
-        allow_missing_azp: row.get(7)?.unwrap_or(false),
-        audiences: list(8)?,
-        accept_template_tokens: row.get(9)?.unwrap_or(false),
-        treat_pending_as_signed_out: row.get(10)?.unwrap_or(true),
+        authorized_parties: list(6, "authorized_parties")?,
+        allow_missing_azp: required(row.get(7)?, "allow_missing_azp"),
+        audiences: list(8, "audiences")?,
+        accept_template_tokens: required(row.get(9)?, "accept_template_tokens"),
+        treat_pending_as_signed_out: required(row.get(10)?, "treat_pending_as_signed_out"),
         instance_id: row.get(11)?,
-        mirror: list(12)?,
-        exclude_fields: list(13)?,
-        keep_private_metadata: row.get(14)?.unwrap_or(false),
-        keep_event_attributes: row.get(15)?.unwrap_or(false),
-        api_url: row.get(16)?.unwrap_or_default(),
+        mirror: list(12, "mirror")?,
+        exclude_fields: list(13, "exclude_fields")?,
+        keep_private_metadata: required(row.get(14)?, "keep_private_metadata"),
+        keep_event_attributes: required(row.get(15)?, "keep_event_attributes"),
+        api_url: required(row.get(16)?, "api_url"),
     })
 }
 

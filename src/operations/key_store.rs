@@ -158,7 +158,7 @@ pub fn old_instances() -> Vec<String> {
     sql::query(|| {
         Spi::connect_mut(|client| {
             let rows = client.update(old, None, &[max_age.into()])?;
-            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+            rows.map(|row| Ok(sql::required(row.get::<String>(1)?, "issuer")))
                 .collect()
         })
     })

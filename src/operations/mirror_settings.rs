@@ -3,7 +3,8 @@
 use clerk_core::quote;
 use pgrx::prelude::*;
 
-use super::sql;
+use super::sql::{self, required};
+use crate::catalog;
 use crate::error::Fault;
 use crate::mirror::setup::DeletedUsers;
 
@@ -131,7 +132,7 @@ impl Settings {
              SET deleted_users = $1, payload_retention = $2, event_retention = $3, max_attempts = $4, notify = $5,
                  reconcile_every = $6, full_reconcile_every = $7, missing_threshold = $8
              WHERE s.only_row";
-        sql::run(
+        sql::set(
             update,
             &[
                 self.deleted_users.as_str().into(),
@@ -147,27 +148,27 @@ impl Settings {
     }
 }
 
-/// The settings, locked against other administrators. The table has the defaults, so the row is made if it is not there.
+/// The settings, locked against other administrators.
 fn lock() -> Settings {
     sql::run("LOCK TABLE clerk.settings IN SHARE ROW EXCLUSIVE MODE", &[]);
-    let insert = "INSERT INTO clerk.settings (only_row) VALUES (true) ON CONFLICT (only_row) DO NOTHING";
-    sql::run(insert, &[]);
     let select = "SELECT s.deleted_users, s.payload_retention, s.event_retention, s.max_attempts, s.notify,
                 s.reconcile_every, s.full_reconcile_every, s.missing_threshold
          FROM clerk.settings AS s";
     let read = || {
         Spi::connect_mut(|client| {
             let row = client.update(select, Some(1), &[])?.first();
-            let (deleted_users, payload_retention, event_retention) = row.get_three()?;
+            if row.is_empty() {
+                catalog::settings_missing().raise();
+            }
             Ok::<_, pgrx::spi::Error>(Settings {
-                deleted_users: deleted_users.unwrap_or_default(),
-                payload_retention: payload_retention.unwrap_or_else(|| Interval::from_days(0)),
-                event_retention: event_retention.unwrap_or_else(|| Interval::from_days(0)),
-                max_attempts: row.get(4)?.unwrap_or_default(),
-                notify: row.get(5)?.unwrap_or_default(),
-                reconcile_every: row.get(6)?.unwrap_or_else(|| Interval::from_days(0)),
-                full_reconcile_every: row.get(7)?.unwrap_or_else(|| Interval::from_days(0)),
-                missing_threshold: row.get(8)?.unwrap_or_default(),
+                deleted_users: required(row.get(1)?, "deleted_users"),
+                payload_retention: required(row.get(2)?, "payload_retention"),
+                event_retention: required(row.get(3)?, "event_retention"),
+                max_attempts: required(row.get(4)?, "max_attempts"),
+                notify: required(row.get(5)?, "notify"),
+                reconcile_every: required(row.get(6)?, "reconcile_every"),
+                full_reconcile_every: required(row.get(7)?, "full_reconcile_every"),
+                missing_threshold: required(row.get(8)?, "missing_threshold"),
             })
         })
     };

@@ -103,10 +103,10 @@ fn clerks_keys() -> Vec<Jwk> {
             let rows = client.select(select, None, &[])?;
             rows.map(|row| {
                 Ok(Jwk {
-                    kid: row.get(1)?.unwrap_or_default(),
+                    kid: sql::required(row.get(1)?, "kid"),
                     alg: row.get(2)?,
-                    n: row.get(3)?.unwrap_or_default(),
-                    e: row.get(4)?.unwrap_or_default(),
+                    n: sql::required(row.get(3)?, "n"),
+                    e: sql::required(row.get(4)?, "e"),
                 })
             })
             .collect()

@@ -4,7 +4,8 @@ use clerk_core::quote;
 use pgrx::prelude::*;
 
 use super::arguments::elements;
-use super::sql;
+use super::sql::{self, required};
+use crate::catalog;
 use crate::error::Fault;
 
 /// Headers that mean something else to PostgREST or are not shown by it.
@@ -86,7 +87,7 @@ impl Settings {
         let update = "UPDATE clerk.settings AS s
              SET only_clerk = $1, exempt_roles = $2, token_header = $3, anonymous_role = $4, signed_in_role = $5
              WHERE s.only_row";
-        sql::run(
+        sql::set(
             update,
             &[
                 self.only_clerk.into(),
@@ -120,22 +121,23 @@ fn role(name: &str) -> Result<bool, Fault> {
     })
 }
 
-/// The settings, locked against other administrators. The table has the defaults, so the row is made if it is not there.
+/// The settings, locked against other administrators.
 fn lock() -> Settings {
     sql::run("LOCK TABLE clerk.settings IN SHARE ROW EXCLUSIVE MODE", &[]);
-    let insert = "INSERT INTO clerk.settings (only_row) VALUES (true) ON CONFLICT (only_row) DO NOTHING";
-    sql::run(insert, &[]);
     let select = "SELECT s.only_clerk, s.exempt_roles, s.token_header, s.anonymous_role, s.signed_in_role
          FROM clerk.settings AS s";
     let read = || {
         Spi::connect_mut(|client| {
             let row = client.update(select, Some(1), &[])?.first();
+            if row.is_empty() {
+                catalog::settings_missing().raise();
+            }
             Ok::<_, pgrx::spi::Error>(Settings {
-                only_clerk: row.get(1)?.unwrap_or_default(),
-                exempt_roles: row.get(2)?.unwrap_or_default(),
-                token_header: row.get(3)?.unwrap_or_default(),
-                anonymous_role: row.get(4)?.unwrap_or_default(),
-                signed_in_role: row.get(5)?.unwrap_or_default(),
+                only_clerk: required(row.get(1)?, "only_clerk"),
+                exempt_roles: sql::texts(row.get(2)?, "exempt_roles"),
+                token_header: required(row.get(3)?, "token_header"),
+                anonymous_role: required(row.get(4)?, "anonymous_role"),
+                signed_in_role: required(row.get(5)?, "signed_in_role"),
             })
         })
     };

@@ -171,8 +171,8 @@ fn listed() -> Vec<Listed> {
             let rows = client.select(select, None, &[])?;
             rows.map(|row| {
                 Ok(Listed {
-                    issuer: row.get(1)?.unwrap_or_default(),
-                    fingerprint: row.get(2)?.unwrap_or_default(),
+                    issuer: sql::required(row.get(1)?, "issuer"),
+                    fingerprint: sql::required(row.get(2)?, "fingerprint"),
                     secret: row.get(3)?,
                     vault_name: row.get(4)?,
                     created_at: row.get(5)?,

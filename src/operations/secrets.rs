@@ -211,8 +211,8 @@ fn listed() -> Vec<Listed> {
             let rows = client.select(select, None, &[])?;
             rows.map(|row| {
                 Ok(Listed {
-                    fingerprint: row.get(1)?.unwrap_or_default(),
-                    issuer: row.get(2)?.unwrap_or_default(),
+                    fingerprint: sql::required(row.get(1)?, "fingerprint"),
+                    issuer: sql::required(row.get(2)?, "issuer"),
                     vault_name: row.get(3)?,
                     created_at: row.get(4)?,
                     last_used_at: row.get(5)?,

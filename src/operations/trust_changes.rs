@@ -26,7 +26,8 @@ fn set_identity_source(source: Option<&str>) {
         )
         .raise();
     }
-    let upsert = "INSERT INTO clerk.settings AS s (only_row, identity_source) VALUES (true, $1)
-         ON CONFLICT (only_row) DO UPDATE SET identity_source = excluded.identity_source";
-    sql::run(upsert, &[source.into()]);
+    sql::set(
+        "UPDATE clerk.settings AS s SET identity_source = $1 WHERE s.only_row",
+        &[source.into()],
+    );
 }

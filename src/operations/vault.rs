@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use crate::as_role::AsRole;
 use crate::catalog;
 use crate::error::Fault;
+use crate::pg::extension;
 use crate::subtransaction::{attempt, sqlstate_text};
 
 /// The secret of that name, as the current role may read it. None if it cannot be read, for whatever reason.
@@ -42,7 +43,7 @@ pub fn find(name: &str) -> Result<String, Fault> {
 /// What is in the view runs as us, so it has to be that of somebody who may do all that we may: whoever can create a schema
 /// could make one of that name.
 fn refuse_strange_view() -> Result<(), Fault> {
-    let Some(owners) = owners() else {
+    let Some(owners) = extension::owners(c"vault", c"decrypted_secrets") else {
         return Err(Fault::missing(
             "this database has no vault: there is no vault.decrypted_secrets",
             "Run CREATE EXTENSION supabase_vault, or pass the secret itself.",
@@ -59,34 +60,6 @@ fn refuse_strange_view() -> Result<(), Fault> {
         "vault.decrypted_secrets is not used, because it or its schema belongs to neither a superuser nor the owner of clerk_sync",
         "Drop it and install Supabase Vault as a superuser, or pass the secret itself.",
     ))
-}
-
-/// Who owns the schema and the view; None if one of them is not there.
-fn owners() -> Option<[pg_sys::Oid; 2]> {
-    let owner = |cache, object, owner: unsafe fn(pg_sys::HeapTuple) -> pg_sys::Oid| {
-        // SAFETY: the tuple is released after its fixed part was read.
-        unsafe {
-            let tuple = pg_sys::SearchSysCache1(cache as i32, pg_sys::Datum::from(object));
-            (!tuple.is_null()).then(|| {
-                let owner = owner(tuple);
-                pg_sys::ReleaseSysCache(tuple);
-                owner
-            })
-        }
-    };
-    // SAFETY: system cache look-ups; the tuples are of the caches' catalogs.
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"vault".as_ptr(), true);
-        let view = pg_sys::get_relname_relid(c"decrypted_secrets".as_ptr(), schema);
-        Some([
-            owner(pg_sys::SysCacheIdentifier::NAMESPACEOID, schema, |tuple| {
-                (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_namespace>()).nspowner
-            })?,
-            owner(pg_sys::SysCacheIdentifier::RELOID, view, |tuple| {
-                (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner
-            })?,
-        ])
-    }
 }
 
 /// The error's own message stays here: nobody knows what a function of the vault writes into it.

@@ -1,7 +1,13 @@
 //! What this library needs of PostgreSQL itself. Nothing here knows Clerk: names of extensions, schemas and tables are arguments.
 
 pub mod backend_local;
+pub mod catalog;
+pub mod cell;
 pub mod ddl_command;
 pub mod executor_run;
+pub mod extension;
 pub mod guc_nesting;
 pub mod hidden_statement;
+pub mod primary_key;
+pub mod relation;
+pub mod result;

@@ -97,14 +97,14 @@ impl Seen {
         let read = |row: &Row| {
             Some(Self {
                 id,
-                issuer: row.get(1)?,
-                kind: Kind::parse(&row.get::<String>(2)?)?,
-                state: row.get(3)?,
+                issuer: row.required(1),
+                kind: Kind::parse(&row.required::<String>(2))?,
+                state: row.required(3),
                 last_error: row.get(4),
                 last_hint: row.get(5),
                 trace_id: row.get(6),
                 next_attempt_at: row.get(7),
-                is_due: row.get(8)?,
+                is_due: row.required(8),
                 comes_after: row.get(9),
             })
         };
@@ -167,12 +167,12 @@ fn steps(run: i64) -> Vec<Shown> {
          FROM clerk.sync_steps AS s WHERE s.run_id = $1 AND s.started_at IS NOT NULL ORDER BY s.ordinal",
         &[pg_sys::INT8OID],
     );
-    let number = |row: &Row, column| row.get::<i64>(column).unwrap_or(0);
+    let number = |row: &Row, column| row.required::<i64>(column);
     READ.query(&[run.into_datum()], |row| Shown {
-        table: row.get(1).unwrap_or_default(),
+        table: row.required(1),
         done: number(row, 2),
         total: row.get(3),
-        seconds: row.get(4).unwrap_or(0.0),
+        seconds: row.required(4),
         inserted: number(row, 5),
         changed: number(row, 6),
         missing: number(row, 7),

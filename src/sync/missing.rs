@@ -336,7 +336,7 @@ fn rows(select: &str, arguments: &[DatumWithOid]) -> Vec<Unseen> {
             let rows = client.select(select, None, arguments)?;
             rows.map(|row| {
                 Ok(Unseen {
-                    id: row.get(1)?.unwrap_or_default(),
+                    id: sql::required(row.get(1)?, "id"),
                     organization_id: row.get(2)?,
                     user_id: row.get(3)?,
                 })

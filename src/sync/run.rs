@@ -65,13 +65,13 @@ pub fn take_next(issuer: &str, lane: Lane) -> Option<Run> {
 }
 
 fn read(row: &Row) -> Option<Run> {
-    let tables: Vec<String> = row.get(7)?;
+    let tables = row.texts(7);
     Some(Run {
-        id: row.get(1)?,
-        issuer: row.get(2)?,
-        kind: Kind::parse(&row.get::<String>(3)?)?,
-        full_walk: row.get(4)?,
-        confirm_missing: row.get(5)?,
+        id: row.required(1),
+        issuer: row.required(2),
+        kind: Kind::parse(&row.required::<String>(3))?,
+        full_walk: row.required(4),
+        confirm_missing: row.required(5),
         subject_id: row.get(6),
         resources: tables
             .iter()

@@ -32,9 +32,7 @@ pub fn start_due() -> Value {
 fn request_due(instance: &Instance) -> Option<i64> {
     static DUE: Prepared = Prepared::new(
         "WITH setting AS (
-             SELECT COALESCE(min(s.reconcile_every), interval '1 hour') AS often,
-                    COALESCE(min(s.full_reconcile_every), interval '1 day') AS seldom
-             FROM clerk.settings AS s
+             SELECT s.reconcile_every AS often, s.full_reconcile_every AS seldom FROM clerk.settings AS s
          ), walks AS (
              SELECT r.state, r.requested_at, r.finished_at, r.kind = 'backfill' OR r.full_walk AS is_full
              FROM clerk.sync_runs AS r WHERE r.issuer = $1 AND r.subject_id IS NULL
@@ -72,7 +70,7 @@ fn open_lanes() -> Vec<(String, Lane)> {
     OPEN.query(&[], |row| {
         let is_subjects = row.get::<bool>(2).unwrap_or(false);
         let lane = if is_subjects { Lane::Subjects } else { Lane::Walks };
-        (row.get::<String>(1).unwrap_or_default(), lane)
+        (row.required(1), lane)
     })
 }
 
@@ -81,7 +79,7 @@ fn prune() -> i64 {
     static PRUNE: Prepared = Prepared::new(
         "WITH pruned AS (
              DELETE FROM clerk.sync_runs AS r
-             WHERE r.finished_at < clock_timestamp() - COALESCE((SELECT s.event_retention FROM clerk.settings AS s), interval '90 days')
+             WHERE r.finished_at < clock_timestamp() - (SELECT s.event_retention FROM clerk.settings AS s)
                AND r.state NOT IN ('queued', 'running')
                AND EXISTS (
                    SELECT FROM clerk.sync_runs AS later

@@ -82,13 +82,13 @@ pub fn next(run: &Run) -> Option<Step> {
         &[pg_sys::INT8OID],
     );
     let read = |row: &Row| {
-        let position: String = row.get(2)?;
+        let position: String = row.required(2);
         Some(Step {
             run_id: run.id,
-            resource: Resource::from_table(&row.get::<String>(1)?)?,
+            resource: Resource::from_table(&row.required::<String>(1))?,
             // A position of another version of ours is none: the step begins anew.
             position: serde_json::from_str(&position).unwrap_or_default(),
-            done: row.get(3)?,
+            done: row.required(3),
             total: row.get(4),
             is_reconcile: run.kind == Kind::Reconcile,
             since: Instant::now(),

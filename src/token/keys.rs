@@ -30,19 +30,19 @@ struct Fetches {
 
 impl Fetches {
     fn of(issuer: &str) -> Self {
-        let mut found = Self::default();
+        type Time = Option<TimestampWithTimeZone>;
+        type Row = (String, Time, Time, Time);
         let columns = [c"issuer", c"attempted_at", c"finished_at", c"succeeded_at"];
-        catalog::scan(catalog::table_oid(c"jwks_fetches"), &columns, |row| {
-            if row.get::<String>(0).as_deref() == Some(issuer) {
-                let time = |index| row.get::<TimestampWithTimeZone>(index).map(clock::from_timestamp);
-                found = Self {
-                    attempted_at: time(1),
-                    finished_at: time(2),
-                    succeeded_at: time(3),
-                };
+        let rows: Vec<Row> = catalog::rows(&catalog::table(c"jwks_fetches"), columns);
+        let row = rows.into_iter().find(|(of, ..)| of == issuer);
+        row.map_or_else(Self::default, |(_, attempted_at, finished_at, succeeded_at)| {
+            let time = |at: Time| at.map(clock::from_timestamp);
+            Self {
+                attempted_at: time(attempted_at),
+                finished_at: time(finished_at),
+                succeeded_at: time(succeeded_at),
             }
-        });
-        found
+        })
     }
 
     fn younger_than(&self, time: Option<f64>, age: Duration) -> bool {

@@ -9,14 +9,15 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use clerk_core::{Jwk, Rules, VerifyingKey};
+use clerk_core::{Jwk, Rules, VerifyingKey, quote};
 use pgrx::prelude::*;
 
 use crate::call::Call;
-use crate::catalog;
+use crate::catalog::{self, EXTENSION};
 use crate::error::Fault;
 use crate::identity;
 use crate::pg::backend_local::BackendLocal;
+use crate::pg::relation::Table;
 use crate::workers::wake::wake_at_commit;
 
 /// Where the identity helpers look; see `clerk.set_identity_source`.
@@ -54,19 +55,6 @@ pub struct RequestRules {
     pub anonymous_role: String,
     /// The role of requests that are signed in by `token_header`.
     pub signed_in_role: String,
-}
-
-impl Default for RequestRules {
-    /// As the columns' defaults, for a table without a row.
-    fn default() -> Self {
-        Self {
-            only_clerk: false,
-            exempt_roles: vec!["service_role".to_owned()],
-            token_header: None,
-            anonymous_role: "anon".to_owned(),
-            signed_in_role: "authenticated".to_owned(),
-        }
-    }
 }
 
 /// One row of `clerk.instances`.
@@ -186,20 +174,38 @@ pub fn current() -> Rc<Trust> {
 }
 
 fn read() -> Trust {
-    let tables = TABLES.map(catalog::table_oid);
-    let [instances, keys, settings, ..] = tables;
-    for (watched, oid) in WATCHED.iter().zip(tables) {
-        watched.store(oid.to_u32(), Ordering::Relaxed);
+    if !EXTENSION.has_member(TABLES[0]) {
+        Fault::prerequisite(
+            "extension clerk_sync is not installed in this database",
+            "Run CREATE EXTENSION clerk_sync in this database.",
+        )
+        .raise();
     }
+    let tables = TABLES.map(catalog::table);
+    for (watched, table) in WATCHED.iter().zip(&tables) {
+        watched.store(table.oid().to_u32(), Ordering::Relaxed);
+    }
+    let [instances, keys, settings, ..] = &tables;
+    let (source, requests) = read_settings(settings);
     Trust {
         instances: read_instances(instances),
         keys: read_keys(keys),
-        source: read_source(settings),
-        requests: read_requests(settings),
+        source,
+        requests,
     }
 }
 
-fn read_instances(table: pg_sys::Oid) -> Vec<Instance> {
+fn read_instances(table: &Table) -> Vec<Instance> {
+    type Row = (
+        String,
+        Vec<String>,
+        Option<String>,
+        Vec<String>,
+        bool,
+        Vec<String>,
+        bool,
+        bool,
+    );
     let columns = [
         c"issuer",
         c"other_issuers",
@@ -210,80 +216,74 @@ fn read_instances(table: pg_sys::Oid) -> Vec<Instance> {
         c"accept_template_tokens",
         c"treat_pending_as_signed_out",
     ];
-    let mut instances = Vec::new();
-    catalog::scan(table, &columns, |row| {
-        let issuer: String = row.get(0).unwrap_or_default();
-        let mut issuers = vec![issuer.clone()];
-        issuers.extend(row.get::<Vec<String>>(1).unwrap_or_default());
-        instances.push(Instance {
+    let rows: Vec<Row> = catalog::rows(table, columns);
+    let instance = |row: Row| {
+        let (
             issuer,
-            issuers,
-            jwks_url: row.get(2),
-            authorized_parties: row.get(3).unwrap_or_default(),
-            allow_missing_azp: row.get(4).unwrap_or(false),
-            audiences: row.get(5).unwrap_or_default(),
-            accept_template_tokens: row.get(6).unwrap_or(false),
-            treat_pending_as_signed_out: row.get(7).unwrap_or(true),
+            other_issuers,
+            jwks_url,
+            authorized_parties,
+            allow_missing_azp,
+            audiences,
+            templates,
+            pending,
+        ) = row;
+        Instance {
+            issuers: [vec![issuer.clone()], other_issuers].concat(),
+            issuer,
+            jwks_url,
+            authorized_parties,
+            allow_missing_azp,
+            audiences,
+            accept_template_tokens: templates,
+            treat_pending_as_signed_out: pending,
             next_look: Cell::new(0.0),
-        });
-    });
-    instances
+        }
+    };
+    rows.into_iter().map(instance).collect()
 }
 
-fn read_keys(table: pg_sys::Oid) -> Vec<Key> {
-    let mut keys = Vec::new();
-    catalog::scan(table, &[c"issuer", c"kid", c"alg", c"n", c"e"], |row| {
-        let text = |index| row.get::<String>(index).unwrap_or_default();
-        let jwk = Jwk {
-            kid: text(1),
-            alg: row.get(2),
-            n: text(3),
-            e: text(4),
-        };
-        keys.push(Key {
-            issuer: text(0),
-            jwk,
-            ready: OnceCell::new(),
-        });
-    });
-    keys
+fn read_keys(table: &Table) -> Vec<Key> {
+    type Row = (String, String, Option<String>, String, String);
+    let rows: Vec<Row> = catalog::rows(table, [c"issuer", c"kid", c"alg", c"n", c"e"]);
+    let key = |(issuer, kid, alg, n, e): Row| Key {
+        issuer,
+        jwk: Jwk { kid, alg, n, e },
+        ready: OnceCell::new(),
+    };
+    rows.into_iter().map(key).collect()
 }
 
-fn read_source(table: pg_sys::Oid) -> IdentitySource {
-    let mut source = None;
-    catalog::scan(table, &[c"identity_source"], |row| source = row.get::<String>(0));
-    match source.as_deref() {
-        // Only `clerk.set_identity_source` writes a row; without it the default holds.
-        None => IdentitySource::Auto,
-        Some(name) => IdentitySource::parse(name).unwrap_or_else(|| {
-            Fault::prerequisite(
-                format!("clerk.settings holds the unknown identity source \"{name}\""),
-                "Run SELECT clerk.set_identity_source('auto').",
-            )
-            .raise()
-        }),
-    }
-}
-
-fn read_requests(table: pg_sys::Oid) -> RequestRules {
+fn read_settings(table: &Table) -> (IdentitySource, RequestRules) {
+    type Row = (String, bool, Vec<String>, String, String, String);
     let columns = [
+        c"identity_source",
         c"only_clerk",
         c"exempt_roles",
         c"token_header",
         c"anonymous_role",
         c"signed_in_role",
     ];
-    let mut rules = RequestRules::default();
-    catalog::scan(table, &columns, |row| {
-        rules = RequestRules {
-            only_clerk: row.get(0).unwrap_or_default(),
-            exempt_roles: row.get(1).unwrap_or_default(),
-            token_header: row.get::<String>(2).filter(|name| !name.is_empty()),
-            anonymous_role: row.get(3).unwrap_or_default(),
-            signed_in_role: row.get(4).unwrap_or_default(),
-        }
+    let (source, only_clerk, exempt_roles, token_header, anonymous_role, signed_in_role): Row =
+        catalog::only_row(table, columns);
+    let source = IdentitySource::parse(&source).unwrap_or_else(|| {
+        Fault::prerequisite(
+            format!(
+                "clerk.settings holds the unknown identity source {}",
+                quote(&source)
+            ),
+            "Run SELECT clerk.set_identity_source('auto').",
+        )
+        .raise()
     });
-    rules
+    let requests = RequestRules {
+        only_clerk,
+        exempt_roles,
+        token_header: Some(token_header).filter(|name| !name.is_empty()),
+        anonymous_role,
+        signed_in_role,
+    };
+    (source, requests)
 }
 
 /// Registers the invalidation callback, once per process.

@@ -1,5 +1,6 @@
 //! A PostgreSQL server of one's own, from nothing, gone when dropped.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -259,6 +260,17 @@ impl Cluster {
     /// What the server has logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log_file()).unwrap_or_default()).into_owned()
+    }
+
+    /// What it has logged after the first `read` bytes.
+    pub fn log_since(&self, read: u64) -> String {
+        let mut text = Vec::new();
+        if let Ok(mut file) = std::fs::File::open(self.log_file()) {
+            let _ = file
+                .seek(SeekFrom::Start(read))
+                .and_then(|_| file.read_to_end(&mut text));
+        }
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// # Panics

@@ -65,7 +65,7 @@ struct Found {
 fn found(row: &Row) -> Found {
     let event_at = row.get::<TimestampWithTimeZone>(2);
     Found {
-        svix_id: row.get(1).unwrap_or_default(),
+        svix_id: row.required(1),
         event_at: event_at.map_or(0, |time| clock::unix_micros(time.into())),
         payload: row.get(3),
         user_id: row.get(4),

@@ -47,12 +47,12 @@ struct Description {
 
 fn describe(row: &Row) -> Description {
     Description {
-        name: row.get(1).unwrap_or_default(),
+        name: row.required(1),
         is_signature_right: row.get(2).unwrap_or(false),
         is_executable: row.get(3).unwrap_or(false),
         is_trusted: row.get(4).unwrap_or(false),
-        author: row.get(5).unwrap_or_default(),
-        me: row.get(6).unwrap_or_default(),
+        author: row.required(5),
+        me: row.required(6),
     }
 }
 

@@ -101,7 +101,7 @@ fn drop_event_handler(call: &Call) -> Option<pg_sys::Datum> {
     let id = unsafe { i64::from_datum(call.argument(0)?, false) }?;
     let registered_by = {
         let _owner = AsRole::enter(role::owner());
-        let names = REGISTERED_BY.query(&[id.into_datum()], |row| row.get::<String>(1).unwrap_or_default());
+        let names = REGISTERED_BY.query(&[id.into_datum()], |row| row.required::<String>(1));
         names.into_iter().next()
     };
     let Some(registered_by) = registered_by else {

@@ -82,9 +82,9 @@ static DUE: Prepared = Prepared::new(
 
 fn due() -> Option<Run> {
     let read = |row: &Row| Run {
-        id: row.get(1).unwrap_or_default(),
-        handler_id: row.get(2).unwrap_or_default(),
-        attempts: row.get(3).unwrap_or_default(),
+        id: row.required(1),
+        handler_id: row.required(2),
+        attempts: row.required(3),
         svix_id: row.get(4),
         event: row.get(5),
     };
@@ -110,7 +110,7 @@ static DONE: Prepared = Prepared::new(
 pub fn run_next() -> Option<Outcome> {
     let run = due()?;
     let names = |row: &Row| {
-        let text = |column| row.get::<String>(column).unwrap_or_default();
+        let text = |column| row.required::<String>(column);
         (text(1), text(2))
     };
     // An event may have been on its way while its handler was dropped; then there is nothing to call.
