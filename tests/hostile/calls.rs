@@ -32,8 +32,9 @@ pub fn all(scene: &Scene) -> Calls {
     let mut catalog = scene.template();
     let in_c = functions_in_c(scene, &mut catalog);
     let (with_workers, mut alone): (Vec<_>, Vec<_>) = in_c.into_iter().partition(|call| {
-        let function = |name: &&str| call.contains(&format!("clerk.{name}("));
-        WITH_WORKERS.iter().any(|name| function(&name))
+        WITH_WORKERS
+            .iter()
+            .any(|name| call.contains(&format!("clerk.{name}(")))
     });
     alone.extend(usual(scene));
     let mut owners = alone.clone();
