@@ -35,7 +35,12 @@ impl Table {
                 pg_sys::RegProcedure::from(pg_sys::F_TEXTEQ),
                 key,
             );
-            let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+            // A function that its owner marked as parallel safe can be called where no other snapshot may be taken.
+            let snapshot = pg_sys::RegisterSnapshot(if pg_sys::IsInParallelMode() {
+                pg_sys::GetActiveSnapshot()
+            } else {
+                pg_sys::GetLatestSnapshot()
+            });
             let scan =
                 pg_sys::systable_beginscan(self.relation(), index.oid(), true, snapshot, 1, &mut condition);
             let found = !pg_sys::systable_getnext(scan).is_null();

@@ -32,8 +32,9 @@ pub fn all(scene: &Scene) -> Calls {
     let mut catalog = scene.template();
     let in_c = functions_in_c(scene, &mut catalog);
     let (with_workers, mut alone): (Vec<_>, Vec<_>) = in_c.into_iter().partition(|call| {
-        let function = |name: &&str| call.contains(&format!("clerk.{name}("));
-        WITH_WORKERS.iter().any(|name| function(&name))
+        WITH_WORKERS
+            .iter()
+            .any(|name| call.contains(&format!("clerk.{name}(")))
     });
     alone.extend(usual(scene));
     let mut owners = alone.clone();
@@ -252,9 +253,21 @@ impl Part {
         if let Some((name, arguments)) = change.and_then(|change| change.function.as_ref()) {
             let nulls = vec!["NULL"; *arguments].join(", ");
             session.ask(&format!("SELECT {name}({nulls})"));
-            session.ask(&format!("SELECT {name}({nulls}) FROM generate_series(1, 3)"));
+            // In a parallel worker too, if that is what it says it can.
+            session.ask(&in_parallel("on"));
+            session.ask(&format!("SELECT {name}({nulls})"));
+            let own = |call: &&String| call.contains(&format!("{name}("));
+            self.calls.iter().filter(own).for_each(|call| session.ask(call));
+            session.ask(&in_parallel("off"));
         }
     }
+}
+
+/// Has whatever is parallel safe run in a parallel worker, or no longer.
+fn in_parallel(switch: &str) -> String {
+    format!(
+        "SELECT set_config(name, '{switch}', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')"
+    )
 }
 
 /// A session and what it has seen that it must not see.

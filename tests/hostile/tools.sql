@@ -39,17 +39,27 @@ BEGIN
     FOR one IN SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = home AND a.attgenerated <> '' AND NOT a.attisdropped LOOP
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION', home, one.attname);
     END LOOP;
-    FOR one IN SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = home AND a.attidentity <> '' LOOP
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', home, one.attname);
-    END LOOP;
     -- A value that is the same everywhere must not meet a unique index.
     EXECUTE format('DELETE FROM %s WHERE ctid <> (SELECT min(ctid) FROM %1$s)', home);
 END
 $body$;
 
-CREATE FUNCTION tools.change_type(home regclass, name name, type text, value text) RETURNS void LANGUAGE plpgsql AS $body$
+-- As well for one column, which does not number rows any more.
+CREATE FUNCTION tools.free(home regclass, name name) RETURNS void LANGUAGE plpgsql AS $body$
+DECLARE
+    numbers text := pg_get_serial_sequence(home::text, name);
 BEGIN
     PERFORM tools.free(home);
+    IF numbers IS NOT NULL THEN
+        EXECUTE format('ALTER EXTENSION clerk_sync DROP SEQUENCE %s', numbers);
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', home, name);
+    END IF;
+END
+$body$;
+
+CREATE FUNCTION tools.change_type(home regclass, name name, type text, value text) RETURNS void LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM tools.free(home, name);
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', home, name);
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING %s', home, name, type, value);
 END
@@ -59,7 +69,7 @@ CREATE FUNCTION tools.put(home regclass, name name, value text) RETURNS void LAN
 DECLARE
     key name;
 BEGIN
-    PERFORM tools.free(home);
+    PERFORM tools.free(home, name);
     IF value = 'NULL' THEN
         FOR key IN SELECT c.conname FROM pg_constraint AS c WHERE c.conrelid = home AND c.contype IN ('p', 'u') LOOP
             EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', home, key);
@@ -72,7 +82,7 @@ $body$;
 
 CREATE FUNCTION tools.drop_column(home regclass, name name) RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
-    PERFORM tools.free(home);
+    PERFORM tools.free(home, name);
     EXECUTE format('ALTER TABLE %s DROP COLUMN %I CASCADE', home, name);
 END
 $body$;

@@ -347,6 +347,7 @@ fn settings_that_make_no_sense_are_refused() {
         ("signed_in_role => 'postgres'", "22023"),
         ("signed_in_role => 'nobody_at_all'", "42704"),
         ("anonymous_role => 'nobody_at_all'", "42704"),
+        ("exempt_roles => '{service_role,NULL}'", "22004"),
     ] {
         let failure = owner.failure(&format!("SELECT clerk.configure_requests({arguments})"));
         assert_eq!(failure.sqlstate, sqlstate, "{arguments}: {failure:?}");
@@ -354,7 +355,7 @@ fn settings_that_make_no_sense_are_refused() {
     let all: String = owner.value("SELECT c::text FROM clerk.configure_requests() AS c");
     assert_eq!(all, "(f,{service_role},\"\",anon,authenticated)");
     let all: String = owner.value(
-        "SELECT c::text FROM clerk.configure_requests(true, '{service_role,NULL,postgres}', 'X-Clerk-Token', 'anon', 'authenticated') AS c",
+        "SELECT c::text FROM clerk.configure_requests(true, '{service_role,postgres}', 'X-Clerk-Token', 'anon', 'authenticated') AS c",
     );
     assert_eq!(
         all,

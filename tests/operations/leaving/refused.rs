@@ -202,7 +202,7 @@ fn the_schema_must_be_new() {
             ("'pg_clerk'", "22023"),
             ("'information_schema'", "22023"),
             ("''", "22023"),
-            ("NULL", "22023"),
+            ("NULL", "22004"),
             ("repeat('x', 64)", "22023"),
         ] {
             let failure = owner.failure(&format!("SELECT clerk.eject({schema}, {dry_run})"));
