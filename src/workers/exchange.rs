@@ -49,7 +49,8 @@ impl Exchange {
     pub fn open(handle: u32) -> Option<Self> {
         // SAFETY: attaching to a handle that no longer exists gives NULL.
         let segment = unsafe { pg_sys::dsm_attach(handle) };
-        (!segment.is_null()).then_some(Self { segment })
+        // Not `then_some`, which makes its value first and then drops it.
+        (!segment.is_null()).then(|| Self { segment })
     }
 
     /// What `open` needs.
