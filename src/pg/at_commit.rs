@@ -83,7 +83,9 @@ unsafe extern "C-unwind" fn subtransaction_ends(
     use pg_sys::SubXactEvent::{SUBXACT_EVENT_ABORT_SUB, SUBXACT_EVENT_COMMIT_SUB};
     EFFECTS.with_borrow_mut(|effects| match event {
         SUBXACT_EVENT_COMMIT_SUB => {
-            let ended = effects.iter_mut().filter(|effect| effect.subtransaction == subtransaction);
+            let ended = effects
+                .iter_mut()
+                .filter(|effect| effect.subtransaction == subtransaction);
             ended.for_each(|effect| effect.subtransaction = parent);
         }
         SUBXACT_EVENT_ABORT_SUB => effects.retain(|effect| effect.subtransaction != subtransaction),
