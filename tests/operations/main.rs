@@ -1,6 +1,7 @@
 //! Operations: maintenance with and without a launcher, keys handed over to PostgREST and its neighbours, what the database says of
 //! itself, and leaving.
 
+mod broken_rounds;
 #[cfg(pg_cron)]
 mod cron;
 mod doctor;
@@ -11,3 +12,4 @@ mod manual;
 mod rounds;
 mod scene;
 mod shutdown;
+mod worker_settings;

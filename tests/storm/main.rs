@@ -9,9 +9,9 @@ mod session;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clerk_sim::{Fault, Simulator};
+use clerk_sim::{Fault, Simulator, World, WorldOptions};
 use clerk_tests::{Cluster, Sql, TestDb};
 
 use calls::Random;
@@ -64,6 +64,13 @@ fn no_cancel_crashes_the_server_or_leaves_anything_behind() {
     let clerk = Simulator::start();
     clerk.limit_rate(None);
     clerk.change_api(|api| api.secret_key = api.secret_key.replace("sk_test_", "sk_live_"));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is right");
+    clerk.set_world(World::new(WorldOptions {
+        start_ms: now.as_millis() as i64,
+        ..WorldOptions::default()
+    }));
     let databases: Vec<_> = (0..DATABASES).map(|_| prepare(&cluster, &clerk)).collect();
     // Long enough for a cancel to arrive while a worker waits for the answer.
     clerk.fault(Fault::Slow { ms: 8 });
