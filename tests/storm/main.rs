@@ -81,9 +81,11 @@ fn no_cancel_crashes_the_server_or_leaves_anything_behind() {
         .enumerate()
         .map(|(at, db)| Session::open(db, &clerk, (seed * 1_000 + at) as u64))
         .collect();
-    for session in &mut sessions {
-        session.warm_up();
-    }
+    thread::scope(|scope| {
+        for session in &mut sessions {
+            scope.spawn(|| session.warm_up());
+        }
+    });
     let before: Vec<_> = sessions.iter_mut().map(Session::held).collect();
 
     let (made, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
