@@ -1,6 +1,8 @@
 //! Workers have the settings that they depend on, whatever `ALTER ROLE` and `ALTER DATABASE` set.
 
-use clerk_sim::Simulator;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clerk_sim::{Simulator, World, WorldOptions};
 use clerk_tests::{Cluster, Sql};
 use postgres::Client;
 
@@ -85,6 +87,12 @@ fn what_sessions_have_by_default_reaches_no_worker() {
     let cluster = preloaded(&[("clerk.maintain_interval", "1s")]);
     let clerk = Simulator::start();
     clerk.change_api(|api| api.secret_key = api.secret_key.replace("sk_test_", "sk_live_"));
+    // A clock that is right, or its answers are refused.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    clerk.set_world(World::new(WorldOptions {
+        start_ms: now.expect("the clock is right").as_millis() as i64,
+        ..WorldOptions::default()
+    }));
     let (mut superuser, name) = kept(&cluster);
     superuser.run("CREATE TABLE public.wanted (name text); GRANT SELECT ON public.wanted TO keeper");
     superuser.run(NOTE);
