@@ -23,6 +23,9 @@ const SETTINGS: &[(&CStr, &CStr)] = &[
     (c"clerk.jwt", c""),
 ];
 
+/// The handle of no segment; PostgreSQL's DSM_HANDLE_INVALID.
+const NOBODY: u32 = 0;
+
 /// What a worker was told, and who waits for it.
 pub struct Begun<T> {
     pub order: Order<T>,
@@ -59,7 +62,7 @@ pub fn begin<T: Serialize + DeserializeOwned>() -> Option<Begun<T>> {
 fn listener() -> Option<&'static Exchange> {
     // SAFETY: MyBgworkerEntry is set in every background worker.
     let handle = unsafe { (*pg_sys::MyBgworkerEntry).bgw_main_arg }.value() as u32;
-    if handle == pg_sys::DSM_HANDLE_INVALID {
+    if handle == NOBODY {
         return None;
     }
     // The one who waited may have been cancelled.
