@@ -1,13 +1,13 @@
 # Everything is one command from a fresh clone; each target is a script of the same name in scripts/.
-# PG chooses the PostgreSQL major version: make test PG=17
+# PG chooses the PostgreSQL major version: make demo PG=17
 
 PG ?= 15
 
-.PHONY: help demo demo-stop test test-core test-server storm check lint bench install package clean
+.PHONY: help demo demo-stop test test-all test-core test-server storm check lint bench bench-compare install package clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PG=15|16|17|18 chooses the PostgreSQL major version (default 15)."
 
 demo: ## build, start a throw-away Postgres and a stand-in for Clerk, and tell the story
@@ -16,20 +16,24 @@ demo: ## build, start a throw-away Postgres and a stand-in for Clerk, and tell t
 demo-stop: ## stop what the demo left running
 	@scripts/demo stop
 
-test: ## every test
-	@scripts/test $(PG)
+test: ## PostgreSQL 15 in full, 17 but for what needs no server, 16 and 18 in brief; what continuous integration runs
+	@scripts/test
+
+test-all: ## every test on PostgreSQL 15, 16, 17 and 18
+	@scripts/test --all
 
 test-core: ## the tests that need no Postgres
 	@scripts/test-core
 
 test-server: ## only the tests that depend on the PostgreSQL version
-	@scripts/test --server-only $(PG)
+	@scripts/install-prerequisites --tests
+	@scripts/test-server $(PG)
 
 storm: ## 20,000 cancelled calls of what needs a background worker
 	@scripts/storm $(PG)
 
 check: ## format, lints, links of the manual, licences and sources of dependencies
-	@scripts/check $(PG)
+	@scripts/check
 
 lint: ## only clippy, for one PostgreSQL version
 	@scripts/lint $(PG)
@@ -37,9 +41,11 @@ lint: ## only clippy, for one PostgreSQL version
 bench: ## release build, one page of measurements
 	@scripts/bench $(PG)
 
-install: ## release build, installed into the server that scripts/postgres finds
-	@scripts/install-prerequisites
-	@scripts/install-extension $(PG) --release
+bench-compare: ## BASE=commit: this tree and that one measured in turn, with the ratio of each figure
+	@scripts/bench-compare $(PG) $(BASE) $(PAIRS) $(SECTIONS)
+
+install: ## release build, installed into a server of this machine: make install PG=17 PG_CONFIG=/path/to/pg_config
+	@scripts/install $(PG) $(PG_CONFIG)
 
 package: ## release build, as a tree of files to package
 	@scripts/package $(PG)

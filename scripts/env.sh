@@ -42,3 +42,13 @@ as_server_user() {
         "$@"
     fi
 }
+
+# Overwriting a library would crash servers that have it mapped; an unlinked one lives on for them.
+unlink_library() { rm -f "$("$1" --pkglibdir)/clerk_sync.so"; }
+
+# Runs cargo with tests that print how long each took.
+with_test_times() {
+    local host
+    host=$(rustc --print host-tuple | tr 'a-z-' 'A-Z_')
+    env "CARGO_TARGET_${host}_RUNNER=$ROOT/scripts/with-test-times" "$@"
+}

@@ -37,7 +37,7 @@ CREATE FUNCTION clerk.apply_objects(resource text, objects jsonb, observed_at ti
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_apply_objects';
 COMMENT ON FUNCTION clerk.apply_objects(text, jsonb, timestamptz, text) IS
-    'Applies objects of one mirrored table (users, organizations, …) as Clerk''s Backend API lists them: an array, seen at observed_at, Clerk''s time of the answer. Of the instance with that issuer; without one, of the first configured. Leaves no trace in the ledger. Answers how many were received, applied and stale. NULL if one of the first three is NULL. An unknown table, or anything but an array of objects with ids, raises 22023; an unknown issuer 42704. VOLATILE. Callable by the owner and roles given clerk.grant_service().';
+    'Applies objects of one mirrored table (users, organizations, …) as Clerk''s Backend API lists them: an array, seen at observed_at, Clerk''s time of the answer. Of the instance with that issuer; without one, of the first configured. Leaves no trace in the ledger. Answers how many were received, applied and stale. NULL if one of the first three is NULL. An unknown table, anything but an array of objects with ids, and a time that no later one could follow raise 22023: observed_at infinite or more than a day ahead of the database''s clock, or updated_at of an object, or of one inside it, more than a day ahead. An unknown issuer raises 42704. VOLATILE. Callable by the owner and roles given clerk.grant_service().';
 
 CREATE FUNCTION clerk.retry_failed(max_rows integer DEFAULT 100) RETURNS jsonb
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER

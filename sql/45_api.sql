@@ -164,10 +164,17 @@ DECLARE
     known CONSTANT text[] := ARRAY(SELECT o.name FROM clerk.api_objects() AS o);
     one_name text;
 BEGIN
-    IF schema IS NULL OR schema IN ('clerk', 'information_schema') OR starts_with(schema, 'pg_') THEN
+    IF schema IS NULL OR array_position(include, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN schema IS NULL THEN 'schema must not be NULL' ELSE 'include must not contain NULL' END,
+            HINT = CASE WHEN schema IS NULL THEN 'Name one that PostgREST shows (db_schemas), such as public.'
+                ELSE 'Take the NULL out of include, or leave include out.' END;
+    END IF;
+    IF schema IN ('clerk', 'information_schema') OR starts_with(schema, 'pg_') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('%s is no schema for an API', COALESCE(quote_ident(schema), 'NULL')),
+            MESSAGE = format('%s is no schema for an API', quote_ident(schema)),
             HINT = 'Name one that PostgREST shows (db_schemas), such as public.';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = schema) THEN
@@ -180,14 +187,14 @@ BEGIN
         IF array_position(known, one_name) IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('the API has no object %s', COALESCE(quote_ident(one_name), 'NULL')),
+                MESSAGE = format('the API has no object %s', quote_ident(one_name)),
                 HINT = format('It has %s.', array_to_string(known, ', '));
         END IF;
     END LOOP;
 END
 $body$;
 COMMENT ON FUNCTION clerk.check_api(text, text[]) IS
-    'Raises if clerk.expose_api() cannot use a schema (22023, 3F000) or has no such object (22023). Callable by the owner.';
+    'Raises if clerk.expose_api() cannot use a schema (22004, 22023, 3F000) or has no such object (22004, 22023). Callable by the owner.';
 
 -- How a statement names an object.
 CREATE FUNCTION clerk.api_identity(schema text, object text, arguments text) RETURNS text
@@ -295,7 +302,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.expose_api(text, text[]) IS
-    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
+    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22004 if schema is NULL or include contains NULL, 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.hide_api(schema text DEFAULT 'public') RETURNS text[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -317,4 +324,4 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.hide_api(text) IS
-    'Drops what clerk.expose_api() made in a schema, and nothing else; returns what that was. Once no schema shows clerk_webhook, anon may no longer call clerk.receive_webhook(). Raises 22023 and 3F000 as expose_api(), and 2BP01 if something depends on one of the views. VOLATILE. Callable by the owner.';
+    'Drops what clerk.expose_api() made in a schema, and nothing else; returns what that was. Once no schema shows clerk_webhook, anon may no longer call clerk.receive_webhook(). Raises 22004, 22023 and 3F000 as expose_api(), and 2BP01 if something depends on one of the views. VOLATILE. Callable by the owner.';

@@ -101,14 +101,15 @@ $body$;
 COMMENT ON FUNCTION clerk.postgrest_config() IS
     'For PostgREST''s pgrst.db_pre_config: sets pgrst.jwt_secret, for the transaction, to Clerk''s current keys and the operator''s own. When they cannot be read, to the last set that was known; when there is none, it leaves PostgREST with what it has. Never raises for what the tables hold, and never sets an empty set. Needs no library. VOLATILE. Callable by the owner, and by authenticator once clerk.connect_postgrest() was called.';
 
--- What holds for authenticator here: what is set in this database goes before what is set everywhere.
-CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text)
+-- What is set for authenticator in this database goes before what is set everywhere.
+CREATE FUNCTION clerk.authenticator_settings() RETURNS TABLE (name text, value text, reset text, everywhere boolean)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT DISTINCT ON (item.name) item.name, item.value, format(
+    SELECT item.name, item.value, format(
         'ALTER ROLE authenticator %sRESET %s; NOTIFY pgrst, ''reload config''; NOTIFY pgrst, ''reload schema''',
-        CASE WHEN s.setdatabase <> 0 THEN format('IN DATABASE %I ', current_database()) END, item.name)
+        CASE WHEN s.setdatabase <> 0 THEN format('IN DATABASE %I ', current_database()) END, item.name),
+        s.setdatabase = 0
     FROM pg_db_role_setting AS s
     JOIN pg_roles AS r ON r.oid = s.setrole AND r.rolname = 'authenticator'
     CROSS JOIN unnest(s.setconfig) AS config (entry)
@@ -117,12 +118,15 @@ AS $body$
     ORDER BY item.name, s.setdatabase DESC
 $body$;
 COMMENT ON FUNCTION clerk.authenticator_settings() IS
-    'PostgREST''s settings of role authenticator that hold in this database, with the statement that takes each back. A value may be a secret. STABLE. Callable by the owner.';
+    'PostgREST''s settings of role authenticator, those of this database and those for all databases (everywhere), with the statement that takes each back. Where a name has both, this database''s holds here. A value may be a secret. STABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.postgrest_obstacles() RETURNS TABLE (obstacle text, mend text, mend_as text)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
+    WITH in_force AS (
+        SELECT DISTINCT ON (s.name) s.* FROM clerk.authenticator_settings() AS s ORDER BY s.name, s.everywhere
+    )
     SELECT 'there is no role authenticator, as which PostgREST would log in'::text,
            'CREATE ROLE authenticator LOGIN NOINHERIT; GRANT the roles of the API to it, and let PostgREST log in as it'::text,
            'SQL as superuser'::text
@@ -134,10 +138,17 @@ AS $body$
            END,
            s.reset,
            'SQL as superuser (supabase_admin), or as postgres where supautils is loaded'
-    FROM clerk.authenticator_settings() AS s
+    FROM in_force AS s
     WHERE s.name = 'pgrst.jwt_secret'
        OR s.name = 'pgrst.jwt_secret_is_base64' AND s.value <> 'false'
        OR s.name = 'pgrst.db_pre_config' AND s.value <> 'clerk.postgrest_config'
+    UNION ALL
+    -- Also where this database has its own: in every other one, whoever creates a schema "clerk" has PostgREST run their code.
+    SELECT 'role authenticator has clerk.postgrest_config as pgrst.db_pre_config for all databases, where others may define a function of that name',
+           s.reset,
+           'SQL as superuser (supabase_admin), or as postgres where supautils is loaded'
+    FROM clerk.authenticator_settings() AS s
+    WHERE s.everywhere AND s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config'
 $body$;
 COMMENT ON FUNCTION clerk.postgrest_obstacles() IS
     'Why PostgREST would not get its keys from clerk.postgrest_config(), each with the statement that mends it and who may run it. No row: nothing is in the way. Shows no key. STABLE. Callable by the owner.';
@@ -179,7 +190,7 @@ BEGIN
     END IF;
     UPDATE clerk.postgrest_keys AS p SET last_set = clerk.postgrest_key_set() WHERE p.only_row;
     GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator;
-    IF NOT EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config') THEN
+    IF NOT (SELECT c.installed AND c.guarded FROM clerk.postgrest_connection() AS c) THEN
         PERFORM clerk.set_authenticator_pre_config(true);
     END IF;
     PERFORM clerk.have_postgrest_read_twice();
@@ -220,14 +231,18 @@ ALTER TABLE clerk.jwks ENABLE ALWAYS TRIGGER tell_postgrest;
 -- SECURITY DEFINER: roles given clerk.grant_admin() may know how things stand, and no key.
 CREATE FUNCTION clerk.postgrest_connection()
     RETURNS TABLE (
-        installed boolean, callable boolean, own_keys integer, clerk_keys integer, up_to_date boolean, fingerprint text,
+        installed boolean, guarded boolean, callable boolean, own_keys integer, clerk_keys integer, up_to_date boolean, fingerprint text,
         stored_at timestamptz, realtime_since timestamptz
     )
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT
-        EXISTS (SELECT FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config'),
+        EXISTS (
+            SELECT FROM clerk.authenticator_settings() AS s
+            WHERE s.name = 'pgrst.db_pre_config' AND s.value = 'clerk.postgrest_config' AND NOT s.everywhere
+        ),
+        EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'clerk_sync_guard_postgrest' AND e.evtenabled = 'A'),
         EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator' AND has_function_privilege(r.oid, 'clerk.postgrest_config()', 'EXECUTE')),
         jsonb_array_length(p.own_keys),
         (SELECT count(*)::integer FROM clerk.clerks_keys()),
@@ -236,15 +251,30 @@ AS $body$
     FROM (SELECT) AS always LEFT JOIN clerk.postgrest_keys AS p ON true
 $body$;
 COMMENT ON FUNCTION clerk.postgrest_connection() IS
-    'One row about the hand-over of keys to PostgREST: whether role authenticator has clerk.postgrest_config as pgrst.db_pre_config and may call it; how many keys of the operator and of the instances the set has; whether PostgREST was told of the set as it is; fingerprint and date of the operator''s keys (NULL if they are not known); since when Realtime''s keys are kept up to date. STABLE. Callable by the owner and roles given clerk.grant_admin().';
+    'One row about the hand-over of keys to PostgREST: whether role authenticator has clerk.postgrest_config as pgrst.db_pre_config in this database, the extension cannot be dropped meanwhile, and authenticator may call that function; how many keys of the operator and of the instances the set has; whether PostgREST was told of the set as it is; fingerprint and date of the operator''s keys (NULL if they are not known); since when Realtime''s keys are kept up to date. STABLE. Callable by the owner and roles given clerk.grant_admin().';
 
--- One of the two functions that stay a superuser's: only a superuser may change PostgREST's settings of a role.
+-- One of the functions that stay a superuser's: only a superuser may change PostgREST's settings of a role.
 CREATE FUNCTION clerk.set_authenticator_pre_config(install boolean) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_set_authenticator_pre_config';
 COMMENT ON FUNCTION clerk.set_authenticator_pre_config(boolean) IS
-    'Part of clerk.connect_postgrest() and disconnect_postgrest(): makes clerk.postgrest_config the pgrst.db_pre_config of role authenticator, or takes that back. Belongs to a superuser. Raises 42501 where an owner of anything in schema clerk may not act as every role that authenticator can take on. Callable by the owner.';
+    'Part of clerk.connect_postgrest() and disconnect_postgrest(): makes clerk.postgrest_config the pgrst.db_pre_config of role authenticator in this database, and switches the event trigger clerk_sync_guard_postgrest on, or takes that back. Belongs to a superuser. NULL for NULL. Raises 42501 where an owner of anything in schema clerk may not act as every role that authenticator can take on. Callable by the owner.';
+
+-- A superuser's too. In C, because only that sees which command it is called for. It is off while PostgREST is not connected: were
+-- the library's file gone, every command that it is called for would fail.
+CREATE FUNCTION clerk.guard_postgrest() RETURNS event_trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'clerk_guard_postgrest';
+COMMENT ON FUNCTION clerk.guard_postgrest() IS
+    'Event trigger function: raises 55006 for a command that would drop this extension, or drop or rename schema clerk, while a setting of role authenticator has PostgREST call a function in that schema. Reads system catalogs only. Belongs to a superuser. Not to be called.';
+
+CREATE EVENT TRIGGER clerk_sync_guard_postgrest ON ddl_command_start
+    WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED', 'ALTER SCHEMA')
+    EXECUTE FUNCTION clerk.guard_postgrest();
+ALTER EVENT TRIGGER clerk_sync_guard_postgrest DISABLE;
+COMMENT ON EVENT TRIGGER clerk_sync_guard_postgrest IS
+    'Keeps the name that PostgREST calls from becoming anybody''s. clerk.connect_postgrest() switches it on, clerk.disconnect_postgrest() off.';
 
 -- SECURITY DEFINER: triggers on the table are the owner's code, whoever calls.
 CREATE FUNCTION clerk.connect_postgrest(existing_keys text DEFAULT NULL, secret_is_base64 boolean DEFAULT false) RETURNS jsonb
@@ -252,11 +282,11 @@ CREATE FUNCTION clerk.connect_postgrest(existing_keys text DEFAULT NULL, secret_
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_connect_postgrest';
 COMMENT ON FUNCTION clerk.connect_postgrest(text, boolean) IS
-    'Has PostgREST take Clerk''s keys from this database, now and whenever they change, beside the keys it trusts until now. existing_keys is what its PGRST_JWT_SECRET holds: a key set, one JWK, or a shared secret of 32 bytes or more (base64 of it with secret_is_base64); ''none'' says that only Clerk''s tokens are to count; NULL keeps those of an earlier call. Clerk''s keys among them are left out. Answers {"own_keys", "clerk_keys", "fingerprint", "left_out"}. Raises 22023 for anything that PostgREST could misread, for private or weak keys and where only Clerk''s keys are left; 55000 while no key of Clerk''s is known, for a shared secret in app.settings.jwt_secret that would be lost, and for a setting of role authenticator that would mask ours, with the statement that mends it in DETAIL; 42501 where this role may not have that power. Pass it as a parameter: statements can be logged. VOLATILE. Callable by the owner.';
+    'Has the PostgREST of this database take Clerk''s keys from it, now and whenever they change, beside the keys it trusts until now; from then on DROP EXTENSION is refused. existing_keys is what its PGRST_JWT_SECRET holds: a key set, one JWK, or a shared secret of 32 bytes or more (base64 of it with secret_is_base64); ''none'' says that only Clerk''s tokens are to count; NULL keeps those of an earlier call. Clerk''s keys among them are left out. Answers {"own_keys", "clerk_keys", "fingerprint", "left_out"}. Raises 22004 if secret_is_base64 is NULL; 22023 for anything that PostgREST could misread, for private or weak keys and where only Clerk''s keys are left; 55000 while no key of Clerk''s is known, for a shared secret in app.settings.jwt_secret that would be lost, and for a setting of role authenticator that would mask ours, with the statement that mends it in DETAIL; 42501 where this role may not have that power. Pass it as a parameter: statements can be logged. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.disconnect_postgrest(forget_keys boolean DEFAULT false) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_disconnect_postgrest';
 COMMENT ON FUNCTION clerk.disconnect_postgrest(boolean) IS
-    'Takes clerk.postgrest_config() out of PostgREST, which goes back to the keys of its environment; true if it was there. With forget_keys the operator''s own keys are deleted here too. NULL is false. VOLATILE. Callable by the owner.';
+    'Takes clerk.postgrest_config() out of the PostgREST of this database, which goes back to the keys of its environment; true if it was there. With forget_keys the operator''s own keys are deleted here too. NULL raises 22004. Raises 42501 as clerk.connect_postgrest(), with the statement by which a superuser does it. Warns if the setting is there for all databases. VOLATILE. Callable by the owner.';

@@ -59,6 +59,17 @@ AS $body$
     FROM connection AS c
 
     UNION ALL
+    SELECT 'guarded', CASE WHEN c.installed AND NOT c.guarded THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN NOT c.installed THEN 'not connected'
+            WHEN c.guarded THEN 'the extension cannot be dropped'
+            ELSE 'the extension can be dropped, and then others can define what PostgREST calls'
+        END,
+        'the extension cannot be dropped while PostgREST calls it',
+        'ALTER EVENT TRIGGER clerk_sync_guard_postgrest ENABLE ALWAYS;', clerk.sql_as_superuser()
+    FROM connection AS c
+
+    UNION ALL
     (
         SELECT 'not masked', 'failed', m.obstacle, 'nothing that goes before the keys of clerk.postgrest_config()',
             -- Only Supabase's supautils lets others than a superuser do it.
@@ -68,6 +79,23 @@ AS $body$
     UNION ALL
     SELECT 'not masked', 'ok', 'nothing', 'nothing that goes before the keys of clerk.postgrest_config()', NULL, NULL
     WHERE NOT EXISTS (SELECT FROM mask)
+
+    UNION ALL
+    SELECT 'requests', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN count(*) > 0 THEN format('role authenticator has %s as pgrst.db_pre_request for all databases, where others may define a function of that name', min(s.value))
+            ELSE 'not asked about in databases where others may define the function'
+        END,
+        'a pgrst.db_pre_request of ours is set for this database only',
+        -- Not without: then requests would pass that are refused now.
+        CASE
+            WHEN bool_or(h.value IS NULL) THEN format('ALTER ROLE authenticator IN DATABASE %I SET pgrst.db_pre_request = %L; ', current_database(), min(s.value))
+            ELSE ''
+        END || 'ALTER ROLE authenticator RESET pgrst.db_pre_request; NOTIFY pgrst, ''reload config''',
+        clerk.sql_as_superuser()
+    FROM clerk.authenticator_settings() AS s
+    LEFT JOIN clerk.authenticator_settings() AS h ON h.name = s.name AND NOT h.everywhere
+    WHERE s.everywhere AND s.name = 'pgrst.db_pre_request' AND starts_with(s.value, 'clerk.')
 
     UNION ALL
     SELECT 'no password', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,

@@ -27,10 +27,16 @@ CREATE FUNCTION clerk.check_eject(target text) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    IF target IS NULL OR target IN ('', 'clerk', 'information_schema') OR starts_with(target, 'pg_') OR octet_length(target) > 63 THEN
+    IF target IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'schema must not be NULL',
+            HINT = 'Name a schema that does not exist yet, such as clerk_data.';
+    END IF;
+    IF target IN ('', 'clerk', 'information_schema') OR starts_with(target, 'pg_') OR octet_length(target) > 63 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('%s cannot be the schema of the ejected tables', COALESCE(quote_ident(target), 'NULL')),
+            MESSAGE = format('%s cannot be the schema of the ejected tables', quote_ident(target)),
             HINT = 'Name a schema that does not exist yet, such as clerk_data.';
     END IF;
     IF EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = target) THEN
@@ -42,7 +48,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.check_eject(text) IS
-    'Raises if clerk.eject() cannot make this schema: 22023, or 42P06 if there is one already. STABLE. Callable by the owner.';
+    'Raises if clerk.eject() cannot make this schema: 22004, 22023, or 42P06 if there is one already. STABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.eject_plan(target text) RETURNS TABLE (step text, object text, statement text, as_owner boolean)
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -118,7 +124,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.eject(text, boolean) IS
-    'Copies the mirror into plain tables and views of a new schema, with keys, indexes, comments, grants and policies, beside the identity helpers as plain SQL over request.jwt.claims; and has foreign keys, policies, defaults, checks, views, functions and triggers of the application use those instead of the extension. Returns each step with its statement. With dry_run, the default also for NULL, it only says so, and what it would refuse. It takes effect as a whole or not at all. Who calls it needs the rights of whom the changed objects belong to. Raises 22023 for a name that no schema should have, 42P06 if there is such a schema, 2BP01 if something cannot be rewritten or is not the caller''s. VOLATILE. Callable by the owner.';
+    'Copies the mirror into plain tables and views of a new schema, with keys, indexes, comments, grants and policies, beside the identity helpers as plain SQL over request.jwt.claims; and has foreign keys, policies, defaults, checks, views, functions and triggers of the application use those instead of the extension. Returns each step with its statement. With dry_run, the default also for NULL, it only says so, and what it would refuse. It takes effect as a whole or not at all. Who calls it needs the rights of whom the changed objects belong to. Raises 22004 for NULL as the schema, 22023 for a name that no schema should have, 42P06 if there is such a schema, 2BP01 if something cannot be rewritten or is not the caller''s. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.check_ejected(target text) RETURNS void
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE

@@ -72,7 +72,7 @@ BEGIN
         RETURN QUERY VALUES ('realtime', '_realtime.tenants', 'SELECT clerk.disconnect_realtime()');
     END IF;
     IF connected THEN
-        RETURN QUERY VALUES ('postgrest', 'pgrst.db_pre_config of ROLE authenticator', 'SELECT clerk.disconnect_postgrest(true)');
+        RETURN QUERY VALUES ('postgrest', format('pgrst.db_pre_config of ROLE authenticator IN DATABASE %I', current_database()), 'SELECT clerk.disconnect_postgrest(true)');
     END IF;
     RETURN QUERY SELECT DISTINCT 'api', quote_ident(e.schema), format('SELECT clerk.hide_api(%L)', e.schema) FROM clerk.exposed_api() AS e ORDER BY 2;
 END
@@ -89,8 +89,9 @@ AS $body$
         (1, 'Clerk''s dashboard', 'Webhooks: delete the endpoint of this database, or point it to what takes its place. Clerk goes on sending for days.'),
         (2, 'environment of PostgREST, Realtime, Storage', 'They verify tokens with the keys they are given. Clerk''s have to be there if Clerk''s tokens are to count on, and nobody renews them any more.'),
         (3, 'postgresql.conf', 'Take clerk_sync out of shared_preload_libraries and session_preload_libraries, and lines that begin with clerk., before the library''s file goes; then restart.'),
-        (4, 'pg_cron in another database', 'Unschedule there what cron.schedule_in_database() runs here.'),
-        (5, 'files', 'Last, when no database of this server has the extension: remove clerk_sync.so, clerk_sync.control and clerk_sync--*.sql, or their package.')
+        (4, 'PGRST_DB_PRE_CONFIG, PGRST_DB_PRE_REQUEST', 'If PostgREST has a function of schema clerk in its environment, take it out and restart PostgREST before anything is dropped: others could define that function.'),
+        (5, 'pg_cron in another database', 'Unschedule there what cron.schedule_in_database() runs here.'),
+        (6, 'files', 'Last, when no database of this server has the extension: remove clerk_sync.so, clerk_sync.control and clerk_sync--*.sql, or their package.')
     ) AS hint (number, object, words)
     UNION ALL
     SELECT 'by hand', format('secret %s in Supabase Vault', quote_literal(s.vault_name)), '-- It is yours and stays: delete it if nothing else needs it.'
@@ -109,11 +110,11 @@ CREATE FUNCTION clerk.uninstall(dry_run boolean DEFAULT true) RETURNS TABLE (ste
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);
-    disconnects boolean := false;
+    taken_back text[] := '{}';
     planned record;
 BEGIN
     FOR planned IN SELECT s.* FROM clerk.uninstall_services() AS s LOOP
-        disconnects := disconnects OR planned.step = 'postgrest';
+        taken_back := taken_back || planned.object;
         IF NOT pretend AND planned.step <> 'by hand' THEN
             EXECUTE planned.statement;
         END IF;
@@ -124,7 +125,7 @@ BEGIN
     END LOOP;
     -- After the services: what they took back is no setting any more, or would be none.
     FOR planned IN SELECT s.* FROM clerk.uninstall_settings() AS s LOOP
-        CONTINUE WHEN pretend AND disconnects AND planned.object LIKE 'pgrst.db_pre_config of ROLE authenticator%';
+        CONTINUE WHEN planned.object = ANY (taken_back);
         IF NOT pretend THEN
             BEGIN
                 EXECUTE planned.statement;

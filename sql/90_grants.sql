@@ -19,7 +19,7 @@ BEGIN
         SELECT p.oid FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'clerk'::pg_catalog.regnamespace::pg_catalog.oid
           -- They do what only a superuser may, and run no code of anybody else.
-          AND p.proname OPERATOR(pg_catalog.<>) ALL (ARRAY['set_authenticator_pre_config', 'write_realtime_keys'])
+          AND p.proname OPERATOR(pg_catalog.<>) ALL (ARRAY['guard_postgrest', 'set_authenticator_pre_config', 'write_realtime_keys'])
     LOOP
         EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO %s', one_function, '@extowner@'::pg_catalog.regrole);
     END LOOP;

@@ -2,13 +2,15 @@
 
 use pgrx::prelude::*;
 
+use crate::pg::guc_nesting::GucNesting;
+
 /// Until this is dropped the current role is another one, in a security-restricted operation: it cannot change back, leave
 /// anything behind in the session, or put off triggers until somebody else is the current role. Settings that were changed
 /// meanwhile are set back: with a `search_path` of its making, other people's next statements would run its code.
 pub struct AsRole {
     role: pg_sys::Oid,
     context: i32,
-    settings: i32,
+    _settings: GucNesting,
 }
 
 impl AsRole {
@@ -22,8 +24,7 @@ impl AsRole {
         let mut former = Self {
             role: pg_sys::InvalidOid,
             context: 0,
-            // SAFETY: begins a level of settings, which `drop` or the end of the subtransaction ends.
-            settings: unsafe { pg_sys::NewGUCNestLevel() },
+            _settings: GucNesting::begin(),
         };
         let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
         // SAFETY: two functions that read and set variables of the backend.
@@ -37,10 +38,7 @@ impl AsRole {
 
 impl Drop for AsRole {
     fn drop(&mut self) {
-        // SAFETY: the level that was begun, and what was read, when it was entered.
-        unsafe {
-            pg_sys::AtEOXact_GUC(false, self.settings);
-            pg_sys::SetUserIdAndSecContext(self.role, self.context);
-        }
+        // SAFETY: what was read when it was entered.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.role, self.context) };
     }
 }

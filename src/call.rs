@@ -6,6 +6,8 @@
 use pgrx::prelude::*;
 use pgrx::varlena;
 
+use crate::pg::executor_run::ExecutorRun;
+
 /// One call of a function by Postgres.
 pub struct Call(pg_sys::FunctionCallInfo);
 
@@ -58,6 +60,38 @@ impl Call {
             let is_trigger = !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_TriggerData;
             is_trigger.then_some(context.cast())
         }
+    }
+
+    /// What the event trigger manager passed, if it is the caller.
+    pub fn event_trigger(&self) -> Option<*mut pg_sys::EventTriggerData> {
+        // SAFETY: as in `trigger`.
+        unsafe {
+            let context = (*self.0).context;
+            let is_event = !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_EventTriggerData;
+            is_event.then_some(context.cast())
+        }
+    }
+
+    /// The number that [`Call::set_mark`] left at this place of the running query; 0 if none.
+    #[inline]
+    pub fn mark(&self) -> usize {
+        // SAFETY: `flinfo` is NULL or valid for the call.
+        unsafe { (*self.0).flinfo.as_ref() }.map_or(0, |place| place.fn_extra.addr())
+    }
+
+    /// Leaves a number with the place that calls, for as long as its query runs. Nothing else uses `fn_extra` of our functions.
+    #[inline]
+    pub fn set_mark(&self, mark: usize) {
+        // SAFETY: as above.
+        if let Some(place) = unsafe { (*self.0).flinfo.as_mut() } {
+            place.fn_extra = std::ptr::without_provenance_mut(mark);
+        }
+    }
+
+    /// The execution of a query that calls, if there is one.
+    pub fn executor_run(&self) -> Option<ExecutorRun> {
+        // SAFETY: this is what Postgres passed, see `new`.
+        unsafe { ExecutorRun::of(self.0) }
     }
 
     /// Ends the call with a value or NULL.

@@ -3,19 +3,45 @@
 use pgrx::prelude::*;
 
 unsafe extern "C" {
-    /// Declared here because pgrx's own binding guards every call, and this one is on the way of every row.
+    /// Declared here because pgrx's own bindings guard every call, and these are on the way of every row.
     fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+    fn GetCurrentTransactionStartTimestamp() -> pg_sys::TimestampTz;
 }
 
 /// Postgres counts from 2000-01-01.
 const EPOCH_OFFSET_SECONDS: f64 = 946_684_800.0;
 const EPOCH_OFFSET_MICROS: i64 = 946_684_800_000_000;
 
-/// When the running statement began: one answer for all its rows, and the same in its parallel workers.
+/// When the running statement began, or its transaction if that is later, as after a COMMIT in a procedure: one answer for
+/// all rows of a query, and the same in its parallel workers.
 #[inline]
 pub fn statement_time() -> f64 {
-    // SAFETY: returns a variable of the backend and cannot raise.
-    seconds(unsafe { GetCurrentStatementStartTimestamp() })
+    // SAFETY: these return variables of the backend and cannot raise.
+    let (statement, transaction) = unsafe {
+        (
+            GetCurrentStatementStartTimestamp(),
+            GetCurrentTransactionStartTimestamp(),
+        )
+    };
+    seconds(statement.max(transaction))
+}
+
+/// Now, up to a few milliseconds late, at the cost of reading a variable.
+#[inline]
+pub fn coarse_now() -> f64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes the struct that it is given. It cannot fail: Linux has this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// When this process was started.
+pub fn process_start() -> f64 {
+    // SAFETY: reads a variable of the process.
+    seconds(unsafe { pg_sys::MyStartTimestamp })
 }
 
 /// Now, even in the middle of a long statement.

@@ -1,30 +1,50 @@
 //! Every error and warning of ours: reason code, SQLSTATE, message and hint. The only place that raises.
+//!
+//! An error's LOCATION is the line that makes the [`Fault`], so every function on the way there has `#[track_caller]`.
 
 use std::borrow::Cow;
 
 use clerk_core::{Reason, Refusal, WebhookRefusal};
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgLogLevel, PgSqlErrorCode, function_name};
+use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 /// Something that went wrong, in the words of the person who has to mend it.
 ///
 /// Never holds a secret or a whole token.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Fault {
     sqlstate: PgSqlErrorCode,
-    message: Cow<'static, str>,
-    /// Clerk's reason code, alone, so that a client can branch on it.
+    /// Message, DETAIL, HINT and LOCATION.
+    report: ErrorReport,
+    /// Clerk's reason code. It is all of DETAIL, so that a client can branch on it.
     reason: Option<&'static str>,
-    hint: Cow<'static, str>,
 }
 
 impl Fault {
     /// An argument that cannot be used (22023).
+    #[track_caller]
     pub fn argument(message: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint)
     }
 
+    /// An argument, or an element of it, that is NULL and must not be (22004).
+    #[track_caller]
+    pub fn null(message: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, message, hint)
+    }
+
+    /// A bug of ours (XX000).
+    #[track_caller]
+    pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            message,
+            "This is a bug of clerk_sync. Report it with the statement and the line that \\errverbose shows as LOCATION.",
+        )
+    }
+
     /// The call is fine but something must be done first (55000).
+    #[track_caller]
     pub fn prerequisite(message: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
         Self::new(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -34,30 +54,50 @@ impl Fault {
     }
 
     /// The thing named does not exist (42704).
+    #[track_caller]
     pub fn missing(message: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, message, hint)
     }
 
+    /// An error with this SQLSTATE. An empty hint is none.
+    #[track_caller]
     pub fn new(
         sqlstate: PgSqlErrorCode,
         message: impl Into<Cow<'static, str>>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
+        // The name of the calling function is not to be had; the library says at least whose file it is.
+        let report = ErrorReport::new(sqlstate, message, env!("CARGO_PKG_NAME"));
+        let hint: Cow<'static, str> = hint.into();
         Self {
             sqlstate,
-            message: message.into(),
+            report: if hint.is_empty() {
+                report
+            } else {
+                report.set_hint(hint)
+            },
             reason: None,
-            hint: hint.into(),
         }
     }
 
-    pub fn with_reason(mut self, reason: Reason) -> Self {
-        self.reason = Some(reason.as_str());
+    /// Adds Clerk's reason code.
+    pub fn with_reason(self, reason: Reason) -> Self {
+        self.with_code(reason.as_str())
+    }
+
+    fn with_code(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self.with_detail(reason)
+    }
+
+    /// Adds a DETAIL.
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.report = self.report.set_detail(detail);
         self
     }
 
     pub fn message(&self) -> &str {
-        &self.message
+        self.report.message()
     }
 
     pub fn sqlstate(&self) -> PgSqlErrorCode {
@@ -70,50 +110,38 @@ impl Fault {
     }
 
     pub fn hint(&self) -> &str {
-        &self.hint
+        self.report.hint().unwrap_or_default()
     }
 
     /// Raises the fault as an ERROR; the statement ends here.
     pub fn raise(self) -> ! {
-        self.report(PgLogLevel::ERROR);
+        self.report.report(PgLogLevel::ERROR);
         unreachable!("an ERROR does not return")
     }
 
     /// Tells the client without ending the statement.
     pub fn warn(self) {
-        self.report(PgLogLevel::WARNING);
+        self.report.report(PgLogLevel::WARNING);
     }
 
     /// Tells only the server's log.
     pub fn log(self) {
-        self.report(PgLogLevel::LOG_SERVER_ONLY);
-    }
-
-    fn report(self, level: PgLogLevel) {
-        let mut report = ErrorReport::new(self.sqlstate, self.message, function_name!());
-        if let Some(reason) = self.reason {
-            report = report.set_detail(reason);
-        }
-        if !self.hint.is_empty() {
-            report = report.set_hint(self.hint);
-        }
-        report.report(level);
+        self.report.report(PgLogLevel::LOG_SERVER_ONLY);
     }
 }
 
 impl From<Refusal> for Fault {
+    #[track_caller]
     fn from(refusal: Refusal) -> Self {
         Fault::new(sqlstate(refusal.reason), refusal.message, refusal.hint).with_reason(refusal.reason)
     }
 }
 
 impl From<WebhookRefusal> for Fault {
+    #[track_caller]
     fn from(refusal: WebhookRefusal) -> Self {
         let sqlstate = PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
-        Self {
-            reason: Some(refusal.reason.as_str()),
-            ..Fault::new(sqlstate, refusal.message, refusal.hint)
-        }
+        Fault::new(sqlstate, refusal.message, refusal.hint).with_code(refusal.reason.as_str())
     }
 }
 

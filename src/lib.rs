@@ -4,7 +4,6 @@
 //! `CREATE EXTENSION` runs. Pure rules about tokens and claims live in the crate `clerk-core`, without Postgres.
 
 mod as_role;
-mod backend_local;
 mod call;
 mod catalog;
 mod clerk_api;

@@ -116,38 +116,66 @@ pub fn owns_request_claims() -> bool {
     OWNS_CLAIMS.load(Ordering::Relaxed)
 }
 
-/// `request.jwt.claims` as it is now; empty when it was never set. Valid until the setting changes.
-pub fn request_claims<'a>() -> &'a CStr {
-    if owns_request_claims() {
-        return value_of(&CLAIMS);
+/// `request.jwt.claims` as it is now; empty when it was never set.
+pub fn request_claims() -> CString {
+    // SAFETY: copied before anything else runs.
+    unsafe { claims() }.to_owned()
+}
+
+/// Whether `request.jwt.claims` has a value other than the empty text.
+pub fn has_request_claims() -> bool {
+    // SAFETY: read before anything else runs.
+    unsafe { !claims().is_empty() }
+}
+
+/// Whether `request.jwt.claims` has this value. Costs a comparison and no copy.
+pub fn request_claims_are(value: &CStr) -> bool {
+    // SAFETY: compared before anything else runs.
+    unsafe { claims() == value }
+}
+
+/// `request.headers` as it is now, a JSON object if PostgREST has set it.
+pub fn request_headers() -> CString {
+    // SAFETY: a missing name is allowed and gives NULL; copied before anything else runs.
+    unsafe { or_empty(pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false)).to_owned() }
+}
+
+/// `clerk.jwt` as it is now; empty when it was never set.
+pub fn request_token() -> CString {
+    // SAFETY: Postgres keeps NULL or a NUL-terminated string in the variable; copied before anything else runs.
+    unsafe { or_empty(TOKEN.load(Ordering::Relaxed)).to_owned() }
+}
+
+/// Whether `clerk.jwt` has a value other than the empty text.
+pub fn has_request_token() -> bool {
+    // SAFETY: as above.
+    unsafe { !or_empty(TOKEN.load(Ordering::Relaxed)).is_empty() }
+}
+
+/// The value of `request.jwt.claims` itself.
+///
+/// # Safety
+/// Every change of the setting frees the value, so nothing that may run SQL or end a transaction comes before its last use.
+unsafe fn claims<'a>() -> &'a CStr {
+    // SAFETY: Postgres keeps NULL or a NUL-terminated string in the variable, and gives one for a name; a missing name is
+    // allowed and gives NULL.
+    unsafe {
+        if owns_request_claims() {
+            or_empty(CLAIMS.load(Ordering::Relaxed))
+        } else {
+            or_empty(pg_sys::GetConfigOption(CLAIMS_NAME.as_ptr(), true, false))
+        }
     }
-    // SAFETY: asks for a setting by name; a missing one is allowed and gives NULL.
-    unsafe { or_empty(pg_sys::GetConfigOption(CLAIMS_NAME.as_ptr(), true, false)) }
 }
 
-/// `request.headers` as it is now, a JSON object if PostgREST has set it. Valid until the setting changes.
-pub fn request_headers<'a>() -> &'a CStr {
-    // SAFETY: asks for a setting by name; a missing one is allowed and gives NULL.
-    unsafe { or_empty(pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false)) }
-}
-
-/// `clerk.jwt` as it is now; empty when it was never set. Valid until the setting changes.
-pub fn request_token<'a>() -> &'a CStr {
-    value_of(&TOKEN)
-}
-
-fn value_of<'a>(variable: &AtomicPtr<c_char>) -> &'a CStr {
-    // SAFETY: Postgres keeps a NULL or a NUL-terminated string in a string setting's variable.
-    unsafe { or_empty(variable.load(Ordering::Relaxed)) }
-}
-
+/// # Safety
+/// `value` is NULL or a NUL-terminated string, and the result is not used after the string is freed.
 unsafe fn or_empty<'a>(value: *const c_char) -> &'a CStr {
-    // SAFETY: the caller passes NULL or a NUL-terminated string.
     if value.is_null() {
-        c""
-    } else {
-        unsafe { CStr::from_ptr(value) }
+        return c"";
     }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(value) }
 }
 
 /// Sets `clerk.jwt` until the end of the transaction, as `SET LOCAL` does.

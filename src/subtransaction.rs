@@ -13,12 +13,21 @@ use crate::error::Fault;
 pub struct SqlError {
     pub sqlstate: PgSqlErrorCode,
     pub message: String,
+    /// DETAIL. It may show values of rows, so it goes only to whom the error itself would have gone.
+    pub detail: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl SqlError {
-    /// Raises it again.
+    /// Raises it again, with all that it says. Its LOCATION is that of this call.
+    #[track_caller]
     pub fn raise(self) -> ! {
-        Fault::new(self.sqlstate, self.message, "").raise()
+        let fault = Fault::new(self.sqlstate, self.message, self.hint.unwrap_or_default());
+        match self.detail {
+            Some(detail) => fault.with_detail(detail),
+            None => fault,
+        }
+        .raise()
     }
 }
 
@@ -85,6 +94,8 @@ pub fn caught(error: &CaughtError) -> SqlError {
     SqlError {
         sqlstate: report.sql_error_code(),
         message: report.message().to_owned(),
+        detail: report.detail().map(str::to_owned),
+        hint: report.hint().map(str::to_owned),
     }
 }
 
@@ -115,4 +126,33 @@ pub fn sqlstate_text(sqlstate: PgSqlErrorCode) -> String {
     (0..5)
         .map(|place| char::from(((packed >> (6 * place)) & 0x3f) as u8 + b'0'))
         .collect()
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::{SqlError, attempt};
+
+    #[pg_test]
+    fn an_error_that_is_raised_again_says_all_that_it_said() {
+        let raise = "DO $$ BEGIN
+            RAISE EXCEPTION USING ERRCODE = '23514', MESSAGE = 'the message', DETAIL = 'the detail', HINT = 'the hint';
+        END $$";
+        let first = attempt(|| Spi::run(raise)).expect_err("it raises");
+        let second = attempt(|| first.clone().raise()).expect_err("it raises again");
+        for error in [first, second] {
+            let SqlError {
+                sqlstate,
+                message,
+                detail,
+                hint,
+            } = error;
+            assert_eq!(sqlstate, PgSqlErrorCode::ERRCODE_CHECK_VIOLATION);
+            assert_eq!(message, "the message");
+            assert_eq!(detail.as_deref(), Some("the detail"));
+            assert_eq!(hint.as_deref(), Some("the hint"));
+        }
+    }
 }

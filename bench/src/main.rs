@@ -2,7 +2,7 @@
 //!
 //! Wants a server with the extension installed, in `PGHOST` (the directory of its socket) and `PGPORT`, and Node in
 //! the path with the packages of `bench/node`. `scripts/bench` brings all of that. With the names of sections it measures
-//! those and writes nothing.
+//! those and writes no page. `CLERK_BENCH_FIGURES` names a file for the figures alone, which `bench/compare.py` reads.
 //!
 //! Everything that is compared runs in turn, round after round, so that a busy machine is unfair to nobody.
 
@@ -58,6 +58,9 @@ fn main() {
 
     let text = page.render(&server.versions());
     print!("{text}");
+    if let Some(file) = env::var_os("CLERK_BENCH_FIGURES") {
+        fs::write(file, page.figures()).expect("the file of figures can be written");
+    }
     // A part of the page is for whoever works on that part.
     if wanted.is_empty() {
         fs::write(RESULTS, text).expect("docs/bench.md can be written");

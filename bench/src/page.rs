@@ -10,6 +10,10 @@ pub struct Page {
     goals: Vec<Goal>,
     peers: Vec<String>,
     body: String,
+    /// The heading of the section that is being written.
+    section: String,
+    /// Every cell of the tables that is a number: section, row, column, value.
+    figures: Vec<[String; 4]>,
 }
 
 /// A figure that the project set itself, and what came out.
@@ -64,6 +68,7 @@ impl Page {
 
     /// Begins a section.
     pub fn heading(&mut self, text: &str) {
+        self.section = text.to_owned();
         self.body += &format!("\n## {text}\n");
     }
 
@@ -74,7 +79,24 @@ impl Page {
 
     /// Adds a table; all columns but the first hold figures.
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+        let rows: Vec<_> = rows.into_iter().collect();
+        for row in &rows {
+            for (column, cell) in head.iter().zip(row).skip(1) {
+                if cell.parse::<f64>().is_ok() {
+                    let figure = [&self.section, &row[0], *column, cell].map(|text| text.replace('\t', " "));
+                    self.figures.push(figure);
+                }
+            }
+        }
         self.body += &table(head, rows);
+    }
+
+    /// The figures of all tables, one a line, with tabs between section, row, column and value.
+    pub fn figures(&self) -> String {
+        self.figures
+            .iter()
+            .map(|figure| figure.join("\t") + "\n")
+            .collect()
     }
 
     /// The whole page.

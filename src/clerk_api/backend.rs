@@ -11,7 +11,6 @@ use ureq::http::Method;
 use super::account::Account;
 use super::budget::Share;
 use super::http::{Client, Limits, Response};
-use crate::error::Fault;
 use crate::subtransaction::SqlError;
 use crate::workers::give_way::give_way;
 use crate::workers::one_shot::nap;
@@ -257,7 +256,7 @@ fn read_keys(body: &str) -> Result<Vec<Jwk>, String> {
 fn committed<R>(work: impl FnOnce() -> R) -> Result<R, ApiFault> {
     transaction(work).map_err(|error: SqlError| {
         if error.sqlstate == PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
-            Fault::new(error.sqlstate, error.message, "").raise();
+            error.raise();
         }
         ApiFault::new(
             FaultKind::Later,

@@ -5,8 +5,9 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use super::resolve::{Identity, resolve};
-use super::{datums, stamp};
-use crate::backend_local::BackendLocal;
+use super::{datums, expiry, stamp};
+use crate::call::Call;
+use crate::pg::backend_local::BackendLocal;
 use crate::settings;
 use crate::token::verified::Credential;
 
@@ -57,7 +58,8 @@ pub fn at_hand(answer: Answer) -> Option<Option<pg_sys::Datum>> {
     if !settings::owns_request_claims() {
         return None;
     }
-    CURRENT.with(|current| {
+    // Not guarded against errors, so it must not raise: who finds nothing here asks again where that is allowed.
+    CURRENT.try_with(|current| {
         if current.stamp != stamp::now() || current.judge_time {
             return None;
         }
@@ -66,21 +68,21 @@ pub fn at_hand(answer: Answer) -> Option<Option<pg_sys::Datum>> {
             Slot::Null => Some(None),
             Slot::Value(datum) => Some(Some(datum)),
         }
-    })
+    })?
 }
 
 /// The stamp under which answers may be remembered elsewhere without being judged again; None if every call must ask.
 #[inline(always)]
 pub fn lasting_stamp() -> Option<u64> {
     let stamp = stamp::now();
-    CURRENT.with(|current| {
+    CURRENT.try_with(|current| {
         (settings::owns_request_claims() && current.stamp == stamp && !current.judge_time).then_some(stamp)
-    })
+    })?
 }
 
 /// The value, worked out if need be. Raises what the identity is refused for.
-pub fn get(answer: Answer) -> Option<pg_sys::Datum> {
-    let credential = identity()?;
+pub fn get(answer: Answer, call: &Call) -> Option<pg_sys::Datum> {
+    let credential = identity(call)?;
     match CURRENT.with(|current| current.slots[answer as usize]) {
         Slot::Value(datum) => Some(datum),
         Slot::Null => None,
@@ -93,11 +95,11 @@ pub fn get(answer: Answer) -> Option<pg_sys::Datum> {
     }
 }
 
-/// The caller's identity, good for the running statement. Raises what it is refused for.
-pub fn identity() -> Identity {
+/// The caller's identity, good for this call. Raises what it is refused for.
+pub fn identity(call: &Call) -> Identity {
     refresh();
     let credential = CURRENT.with(|current| current.identity.clone())?;
-    if let Err(refusal) = credential.judge_time() {
+    if let Err(refusal) = expiry::judge(&credential, call) {
         crate::error::Fault::from(refusal).raise();
     }
     Some(credential)
@@ -113,7 +115,7 @@ fn refresh() {
         forget();
         fault.raise()
     });
-    let bytes = (!settings::owns_request_claims()).then(|| settings::request_claims().to_owned());
+    let bytes = (!settings::owns_request_claims()).then(|| settings::request_claims());
     datums::mark_stale();
     CURRENT.with(|current| {
         let judge_time = identity
@@ -136,7 +138,7 @@ fn refresh() {
 
 fn unchanged(current: &Current) -> bool {
     match &current.bytes {
-        Some(bytes) => bytes.as_c_str() == settings::request_claims(),
+        Some(bytes) => settings::request_claims_are(bytes),
         None => true,
     }
 }

@@ -7,11 +7,14 @@ use pgrx::prelude::*;
 
 use super::resolve::{Source, signed_out};
 use crate::error::Fault;
+use crate::pg::hidden_statement::HiddenStatement;
 use crate::settings;
 use crate::token::{trust, verify};
 
-#[pg_extern(volatile, parallel_unsafe)]
-fn authenticate(token: &str) -> Option<String> {
+#[pg_extern(strict, volatile, parallel_unsafe)]
+fn authenticate(token: Option<&str>) -> Option<String> {
+    let _hidden = HiddenStatement::enter();
+    let token = token?;
     let trust = trust::current();
     if Source::in_force(&trust) != Source::Token {
         // Signing in without effect would leave the caller with somebody else's identity.

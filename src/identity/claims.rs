@@ -15,8 +15,8 @@ use crate::error::Fault;
 c_function!(clerk_current_claims, current_claims);
 c_function!(clerk_claim, claim);
 
-fn current_claims(_call: &Call) -> Option<pg_sys::Datum> {
-    Some(answers::identity()?.claims_as_jsonb())
+fn current_claims(call: &Call) -> Option<pg_sys::Datum> {
+    Some(answers::identity(call)?.claims_as_jsonb())
 }
 
 /// `claim(variadic path text[])`: as `current_claims() #>> path`.
@@ -25,7 +25,7 @@ fn claim(call: &Call) -> Option<pg_sys::Datum> {
     // SAFETY: the argument is declared as text[].
     let keys = unsafe { Vec::<Option<String>>::from_datum(path, false) }?;
     keys.iter().flatten().for_each(|key| refuse_dots(key));
-    let claims = answers::identity()?.claims_as_jsonb();
+    let claims = answers::identity(call)?.claims_as_jsonb();
     // SAFETY: a jsonb and a text[], as the function wants.
     unsafe { direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[Some(claims), Some(path)]) }
 }

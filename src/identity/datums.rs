@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use pgrx::prelude::*;
 
 use super::answers;
-use crate::backend_local::BackendLocal;
+use crate::pg::backend_local::BackendLocal;
 
 struct Store {
     context: pg_sys::MemoryContext,

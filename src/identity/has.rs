@@ -4,10 +4,10 @@ use clerk_core::{Reverification, SessionClaims};
 use pgrx::prelude::*;
 
 use super::answers;
-use crate::backend_local::BackendLocal;
 use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
+use crate::pg::backend_local::BackendLocal;
 
 /// The last question and its answer: a policy asks the same for every row.
 struct Memo {
@@ -82,7 +82,7 @@ macro_rules! question {
             // SAFETY: `info` comes from Postgres.
             let call = unsafe { Call::new(info) };
             if let (Some(stamp), Some(asked)) = (answers::lasting_stamp(), call.plain_text(0)) {
-                if let Some(answer) = MEMO.with(|memo| memo.recall(stamp, asked)) {
+                if let Some(Some(answer)) = MEMO.try_with(|memo| memo.recall(stamp, asked)) {
                     return call.answer(Some(pg_sys::Datum::from(answer)));
                 }
             }
@@ -105,7 +105,7 @@ unsafe extern "C-unwind" fn ask(
 ) -> pg_sys::Datum {
     // SAFETY: the caller passes what Postgres gave it.
     let call = unsafe { Call::new(info) };
-    let identity = answers::identity();
+    let identity = answers::identity(&call);
     let answer = match (call.text(0), identity) {
         (Some(asked), Some(credential)) => question.holds(credential.session(), &asked),
         _ => false,
@@ -129,7 +129,7 @@ fn has_reverification(call: &Call) -> Option<pg_sys::Datum> {
         .and_then(|datum| unsafe { i32::from_datum(datum, false) });
     let demand = demand(&level, minutes);
     let fresh =
-        answers::identity().is_some_and(|credential| credential.session().has_reverification(&demand));
+        answers::identity(call).is_some_and(|credential| credential.session().has_reverification(&demand));
     Some(pg_sys::Datum::from(fresh))
 }
 
@@ -158,7 +158,7 @@ fn has(call: &Call) -> Option<pg_sys::Datum> {
         .filter(|text| !text.is_empty())
         .map(parse_demand);
     let nothing_asked = asked.iter().all(|text| text.as_deref() == Some(""));
-    let identity = answers::identity();
+    let identity = answers::identity(call);
     let answer = match identity {
         Some(credential) if !nothing_asked && asked.iter().all(Option::is_some) => {
             let session = credential.session();

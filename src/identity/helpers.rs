@@ -36,6 +36,6 @@ helper!(clerk_current_actor_id, Answer::ActorId);
 unsafe extern "C-unwind" fn long_way(info: pg_sys::FunctionCallInfo, answer: Answer) -> pg_sys::Datum {
     // SAFETY: the caller passes what Postgres gave it.
     let call = unsafe { Call::new(info) };
-    let value = answers::get(answer);
+    let value = answers::get(answer, &call);
     call.answer(value)
 }

@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_void};
 use clerk_core::Claims;
 use pgrx::prelude::*;
 
-use crate::backend_local::BackendLocal;
+use crate::pg::backend_local::BackendLocal;
 use crate::subtransaction::attempt;
 use crate::token::trust;
 use crate::workers::note_missing_role;
@@ -33,7 +33,8 @@ pub fn watch_transactions() {
 /// Before the commit, because afterwards the claims are gone and nothing can be looked up.
 #[pg_guard]
 unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
-    if event != pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT || !may_be_without_role(settings::request_claims()) {
+    if event != pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT || !may_be_without_role(&settings::request_claims())
+    {
         return;
     }
     let now = clock::statement_time();

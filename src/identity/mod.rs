@@ -1,12 +1,13 @@
 //! Who is asking: the answers that policies are written with.
 //!
 //! `resolve` works out the identity from the settings, `answers` keeps it and its values for as long as nothing has
-//! changed (`stamp`), and `helpers`, `has` and `claims` are the SQL functions on top.
+//! changed (`stamp`), `expiry` says until when a token counts, and `helpers`, `has` and `claims` are the SQL functions on top.
 
 mod answers;
 mod authenticate;
 mod claims;
 pub mod datums;
+mod expiry;
 mod has;
 mod helpers;
 pub mod missing_role;
@@ -15,6 +16,7 @@ mod resolve;
 pub mod stamp;
 mod whoami;
 
+use crate::call::Call;
 use crate::token::trust;
 
 /// Who is signed in, for functions that write on their behalf.
@@ -26,8 +28,8 @@ pub struct Caller {
 }
 
 /// Who is signed in; None if nobody is. Raises as the helpers do.
-pub fn caller() -> Option<Caller> {
-    let credential = answers::identity()?;
+pub fn caller(call: &Call) -> Option<Caller> {
+    let credential = answers::identity(call)?;
     let session = credential.session();
     let trust = trust::current();
     let instance = trust.instance(credential.claims.iss()?)?;

@@ -29,9 +29,9 @@ fn judge(trust: &Trust) -> Result<String, Fault> {
         return sign_in(trust, name, token);
     }
     let claims = settings::request_claims()
-        .to_str()
+        .into_string()
         .ok()
-        .and_then(|text| Claims::parse(text).ok());
+        .and_then(|text| Claims::parse(&text).ok());
     let instance = claims
         .as_ref()
         .and_then(Claims::iss)
@@ -158,8 +158,8 @@ struct Headers(Map<String, Value>);
 impl Headers {
     /// What is no JSON object is not of PostgREST: as if there were none.
     fn read() -> Self {
-        let text = settings::request_headers().to_string_lossy();
-        Self(serde_json::from_str(&text).unwrap_or_default())
+        let text = settings::request_headers();
+        Self(serde_json::from_str(&text.to_string_lossy()).unwrap_or_default())
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -26,8 +26,8 @@ impl Source {
         match trust.source {
             IdentitySource::Claims => Source::Claims,
             IdentitySource::Token => Source::Token,
-            IdentitySource::Auto if settings::request_claims().is_empty() => Source::Token,
-            IdentitySource::Auto => Source::Claims,
+            IdentitySource::Auto if settings::has_request_claims() => Source::Claims,
+            IdentitySource::Auto => Source::Token,
         }
     }
 }
@@ -47,10 +47,10 @@ pub fn resolve() -> Result<Identity, Fault> {
 
 /// Claims that are no object, or from nobody we know, are somebody else's affair: an anon or service key, GoTrue.
 fn from_claims(trust: &Trust) -> Result<Identity, Fault> {
-    let Ok(payload) = settings::request_claims().to_str() else {
+    let Ok(payload) = settings::request_claims().into_string() else {
         return Ok(None);
     };
-    let Ok(claims) = Claims::parse(payload) else {
+    let Ok(claims) = Claims::parse(&payload) else {
         return Ok(None);
     };
     let Some(instance) = claims.iss().and_then(|issuer| trust.instance(issuer)) else {
@@ -60,7 +60,6 @@ fn from_claims(trust: &Trust) -> Result<Identity, Fault> {
     if signed_out(trust, &claims) {
         return Ok(None);
     }
-    let payload = payload.to_owned();
     Ok(Some(Rc::new(Credential::new(
         TokenType::Session,
         claims,

@@ -30,10 +30,11 @@ fn whoami() -> TableIterator<
     let source = Source::in_force(&trust);
     let mut problems = setup_problems(&trust, source);
     let role = catalog::current_role();
+    // It reads no rows, so it tells how things are at this moment, also in the middle of a long statement.
+    let now = clock::now();
     let resolved = resolve().and_then(|identity| {
-        identity
-            .as_ref()
-            .map_or(Ok(()), |credential| credential.judge_time())?;
+        let times = identity.as_ref().and_then(|credential| credential.times);
+        times.map_or(Ok(()), |times| times.judge(now))?;
         Ok(identity)
     });
     let credential: Option<Rc<Credential>> = match resolved {
@@ -62,15 +63,15 @@ fn whoami() -> TableIterator<
         session.map(|session| session.user_id.clone()),
         org.map(|org| org.id.clone()),
         org.and_then(|org| org.role.clone()),
-        expires_at.map(|expires_at| (expires_at - clock::statement_time()).round()),
+        expires_at.map(|expires_at| (expires_at - now).round()),
         problems,
     ))
 }
 
 fn source_name(source: Source) -> &'static str {
     let (set, name) = match source {
-        Source::Claims => (!settings::request_claims().is_empty(), "request.jwt.claims"),
-        Source::Token => (!settings::request_token().is_empty(), "clerk.jwt"),
+        Source::Claims => (settings::has_request_claims(), "request.jwt.claims"),
+        Source::Token => (settings::has_request_token(), "clerk.jwt"),
     };
     if set { name } else { "none" }
 }
@@ -84,7 +85,7 @@ fn setup_problems(trust: &Trust, source: Source) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if source == Source::Claims && !settings::request_token().is_empty() {
+    if source == Source::Claims && settings::has_request_token() {
         problems.push(
             "clerk.jwt is set too but does not count: the identity comes from request.jwt.claims.".to_owned(),
         );

@@ -3,6 +3,8 @@
 use clerk_core::sql_text::{Names, move_body, move_printed};
 use pgrx::prelude::*;
 
+use crate::operations::arguments::elements;
+
 /// `qualified` with `functions` and `relations` of schema clerk named in `target` (in quotes where SQL needs them) instead;
 /// `unqualified` is the same text as printed with clerk in the search path. With `once`, calls that depend on no row are put into
 /// sub-selects. NULL if the two do not fit each other.
@@ -10,14 +12,14 @@ use pgrx::prelude::*;
 fn eject_text(
     qualified: Option<&str>,
     unqualified: Option<&str>,
-    functions: Option<Vec<String>>,
-    relations: Option<Vec<String>>,
+    functions: Option<Vec<Option<String>>>,
+    relations: Option<Vec<Option<String>>>,
     target: Option<&str>,
     once: Option<bool>,
 ) -> Option<String> {
     let names = Names::new(
-        functions.unwrap_or_default(),
-        relations.unwrap_or_default(),
+        elements("functions", functions.unwrap_or_default()),
+        elements("relations", relations.unwrap_or_default()),
         target?,
     );
     move_printed(qualified?, unqualified?, &names, once?).ok()
@@ -27,13 +29,23 @@ fn eject_text(
 #[pg_extern(immutable, parallel_safe, strict)]
 #[allow(clippy::type_complexity)]
 fn eject_body(
-    body: &str,
-    functions: Vec<String>,
-    relations: Vec<String>,
-    known: Vec<String>,
-    target: &str,
+    body: Option<&str>,
+    functions: Option<Vec<Option<String>>>,
+    relations: Option<Vec<Option<String>>>,
+    known: Option<Vec<Option<String>>>,
+    target: Option<&str>,
 ) -> TableIterator<'static, (name!(moved, String), name!(left_over, Vec<String>))> {
-    let names = Names::new(functions, relations, target);
+    let (Some(body), Some(functions), Some(relations), Some(known), Some(target)) =
+        (body, functions, relations, known, target)
+    else {
+        return TableIterator::empty();
+    };
+    let known = elements("known", known);
+    let names = Names::new(
+        elements("functions", functions),
+        elements("relations", relations),
+        target,
+    );
     let body = move_body(body, &names, &|name| known.iter().any(|known| known == name));
     TableIterator::once((body.moved, body.left))
 }

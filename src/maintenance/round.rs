@@ -203,7 +203,10 @@ fn warn(part: &str, error: SqlError) -> String {
             "clerk.maintain() could not do this part: {part}: {}",
             error.message
         ),
-        "The other parts are done. Mend the cause; the next round tries again.",
+        format!(
+            "{} The other parts are done; the next round tries again.",
+            error.hint.as_deref().unwrap_or("Mend the cause.")
+        ),
     )
     .warn();
     text

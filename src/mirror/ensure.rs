@@ -17,8 +17,8 @@ c_function!(clerk_ensure_current_user, ensure_current_user);
 const MAX_ID_BYTES: usize = 64;
 
 /// `ensure_current_user()`; NULL when nobody is signed in.
-fn ensure_current_user(_call: &Call) -> Option<pg_sys::Datum> {
-    let caller = identity::caller()?;
+fn ensure_current_user(call: &Call) -> Option<pg_sys::Datum> {
+    let caller = identity::caller(call)?;
     let user_id = Some(caller.user_id).filter(|id| is_id(id, "user_"))?;
     let organization_id = caller.organization_id.filter(|id| is_id(id, "org_"));
     let setup = setup::current();

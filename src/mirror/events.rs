@@ -1,6 +1,9 @@
 //! `apply_event`, `apply_events` and `apply_objects`: the same way as webhooks, without a signature.
 
-use clerk_core::mirror::{ObjectsError, Observation, Resource, content_id, list_events, observe_objects};
+use clerk_core::mirror::{
+    ObjectError, ObjectsError, Observation, Resource, content_id, is_from_the_future, list_events,
+    observe_objects,
+};
 use clerk_core::quote;
 use pgrx::prelude::*;
 
@@ -188,9 +191,9 @@ fn apply_objects(call: &Call) -> Option<pg_sys::Datum> {
         Some(issuer) => setup.source(&crate::operations::keys::named(&issuer).issuer),
         None => setup.source_of_event(None),
     };
-    let observed_at = clock::unix_micros(observed_at);
+    let (observed_at, now) = (finite(observed_at), clock::now_micros());
     let instance_id = source.instance_id.as_deref();
-    let observations = observe_objects(resource, &objects, observed_at, instance_id, &source.policy)
+    let observations = observe_objects(resource, &objects, observed_at, instance_id, &source.policy, now)
         .unwrap_or_else(|error| objects_fault(error).raise());
     let own: Vec<_> = observations
         .iter()
@@ -221,12 +224,40 @@ fn apply_objects(call: &Call) -> Option<pg_sys::Datum> {
     Some(counts.into_datum())
 }
 
+/// The time of the answer in microseconds since 1970, which must be one that the row can be compared with later.
+fn finite(observed_at: pg_sys::TimestampTz) -> i64 {
+    let micros = clock::unix_micros(observed_at);
+    if matches!(observed_at, pg_sys::TimestampTz::MIN | pg_sys::TimestampTz::MAX) {
+        Fault::argument("observed_at is infinite", OBSERVED_AT).raise();
+    }
+    if is_from_the_future(micros, clock::now_micros()) {
+        Fault::argument(
+            "observed_at lies more than a day ahead of the database's clock",
+            OBSERVED_AT,
+        )
+        .raise();
+    }
+    micros
+}
+
+const OBSERVED_AT: &str = "Pass the time of the answer that listed the objects: its header Date.";
+
 fn objects_fault(error: ObjectsError) -> Fault {
     let hint = "Pass the array that the Backend API answers, each object with its id.";
-    let message = match error {
-        ObjectsError::NotJson(reason) => format!("the objects are not JSON: {reason}"),
-        ObjectsError::NotAnArray => "the objects are no array".to_owned(),
-        ObjectsError::NoId(index) => format!("element {index} of the objects is no object with an id"),
-    };
-    Fault::argument(message, hint)
+    match error {
+        ObjectsError::NotJson(reason) => Fault::argument(format!("the objects are not JSON: {reason}"), hint),
+        ObjectsError::NotAnArray => Fault::argument("the objects are no array", hint),
+        ObjectsError::Element(index, ObjectError::NoId) => Fault::argument(
+            format!("element {index} of the objects is no object with an id"),
+            hint,
+        ),
+        ObjectsError::Element(index, ObjectError::FromTheFuture(time)) => Fault::argument(
+            format!(
+                "{} of element {index} of the objects is {}, more than a day ahead of the database's clock",
+                time.member,
+                quote(&time.value)
+            ),
+            "No later version could replace such a row. Pass the object as Clerk answers it, and check the server's clock.",
+        ),
+    }
 }

@@ -6,8 +6,8 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use crate::as_role::AsRole;
-use crate::backend_local::BackendLocal;
-use crate::error::Fault;
+use crate::operations::sql;
+use crate::pg::backend_local::BackendLocal;
 
 /// A statement with a fixed text. Planned at its first use, without looking at its arguments, and kept.
 pub struct Prepared {
@@ -104,11 +104,7 @@ impl Prepared {
 
 fn check(code: i32) {
     if code < 0 {
-        Fault::prerequisite(
-            format!("clerk_sync could not run a statement (SPI code {code})"),
-            "",
-        )
-        .raise();
+        sql::refused(code);
     }
 }
 

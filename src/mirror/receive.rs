@@ -11,10 +11,11 @@ use super::deliver::{Reading, deliver};
 use super::lock_budget::LockBudget;
 use super::prepared::Prepared;
 use super::setup::{self, KnownSecret, Setup};
-use crate::backend_local::BackendLocal;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::operations::vault;
+use crate::pg::backend_local::BackendLocal;
+use crate::pg::hidden_statement::HiddenStatement;
 use crate::subtransaction::attempt;
 use crate::{c_function, clock, json};
 
@@ -26,6 +27,7 @@ c_function!(clerk_verify_webhook, verify_webhook_sql);
 
 /// `receive_webhook(body text, headers jsonb)`, called on NULL too.
 fn receive_webhook(call: &Call) -> Option<pg_sys::Datum> {
+    let _hidden = HiddenStatement::enter();
     // SAFETY: raises, or does nothing. A standby cannot store what it would acknowledge.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"receive_webhook()".as_ptr()) };
     let setup = setup::current();
@@ -47,9 +49,10 @@ fn receive_webhook(call: &Call) -> Option<pg_sys::Datum> {
 
 /// `verify_webhook(body text, headers jsonb)`, strict.
 fn verify_webhook_sql(call: &Call) -> Option<pg_sys::Datum> {
-    let body = call.text(0)?;
+    let _hidden = HiddenStatement::enter();
+    let (body, headers) = (call.text(0)?, call.argument(1)?);
     let setup = setup::current();
-    if let Err(refusal) = verify(&body, call.argument(1), &setup) {
+    if let Err(refusal) = verify(&body, Some(headers), &setup) {
         Fault::from(refusal).raise();
     }
     match clerk_core::mirror::fit_json(&body) {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use clerk_core::SigningSecret;
 use clerk_core::mirror::{Policy, Resource};
 
-use crate::backend_local::BackendLocal;
 use crate::catalog;
+use crate::pg::backend_local::BackendLocal;
 use crate::token::trust;
 
 /// An instance as a source of events.

@@ -13,8 +13,8 @@ use super::setup::DeletedUsers;
 use super::shortcut::{Shortcut, shortcut};
 use super::statement::{self, Source};
 use super::values::Input;
-use crate::backend_local::BackendLocal;
 use crate::clock;
+use crate::pg::backend_local::BackendLocal;
 
 /// The version of a row after it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use super::arguments::{elements, yes_or_no};
 use super::key_store::{self, Origin};
 use super::mirror_arguments::MirrorArguments;
 use super::plan::{self, Request};
@@ -22,7 +23,7 @@ fn configure(
     treat_pending_as_signed_out: default!(Option<bool>, "NULL"),
     allow_missing_azp: default!(Option<bool>, "NULL"),
     other_issuers: default!(Option<Vec<Option<String>>>, "NULL"),
-    additional: default!(bool, "false"),
+    additional: default!(Option<bool>, "false"),
     mirror: default!(Option<Vec<Option<String>>>, "NULL"),
     exclude_fields: default!(Option<Vec<Option<String>>>, "NULL"),
     keep_private_metadata: default!(Option<bool>, "NULL"),
@@ -47,16 +48,16 @@ fn configure(
         issuer,
         jwks_url,
         api_url,
-        authorized_parties: authorized_parties.map(without_nulls),
-        audiences: audiences.map(without_nulls),
+        authorized_parties: list("authorized_parties", authorized_parties),
+        audiences: list("audiences", audiences),
         accept_template_tokens,
         treat_pending_as_signed_out,
         allow_missing_azp,
-        other_issuers: other_issuers.map(without_nulls),
-        additional,
+        other_issuers: list("other_issuers", other_issuers),
+        additional: yes_or_no("additional", additional),
         mirror: MirrorArguments {
-            mirror: mirror.map(without_nulls),
-            exclude_fields: exclude_fields.map(without_nulls),
+            mirror: list("mirror", mirror),
+            exclude_fields: list("exclude_fields", exclude_fields),
             keep_private_metadata,
             keep_event_attributes,
             instance_id,
@@ -105,6 +106,6 @@ fn only_by_the_owner() {
     }
 }
 
-fn without_nulls(list: Vec<Option<String>>) -> Vec<String> {
-    list.into_iter().flatten().collect()
+fn list(name: &str, list: Option<Vec<Option<String>>>) -> Option<Vec<String>> {
+    list.map(|list| elements(name, list))
 }

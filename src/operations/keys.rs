@@ -7,6 +7,7 @@ use super::instances::{self, Instance};
 use super::key_store::{self, Origin};
 use crate::call::Call;
 use crate::error::Fault;
+use crate::pg::hidden_statement::HiddenStatement;
 use crate::workers::fetch_keys;
 use crate::{c_function, json};
 
@@ -58,6 +59,8 @@ c_function!(clerk_import_jwks, import_jwks);
 /// `import_jwks(issuer text, jwks jsonb)`, strict. Not a `#[pg_extern]`: pgrx reads jsonb with limits of its own and
 /// panics where they end.
 fn import_jwks(call: &Call) -> Option<pg_sys::Datum> {
+    // A set that is refused may hold a private key.
+    let _hidden = HiddenStatement::enter();
     let instance = named(&call.text(0)?);
     let jwks = json::text_of(call.argument(1)?);
     let keys = parse_jwks(&jwks).unwrap_or_else(|error| {

@@ -1,7 +1,10 @@
 //! What an administrator does: configure instances and bring their keys.
 
+pub mod arguments;
 mod ask_clerk;
+mod authenticator;
 mod configure;
+mod guard_postgrest;
 pub mod instances;
 pub mod key_store;
 pub mod keys;

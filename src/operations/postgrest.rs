@@ -6,10 +6,10 @@ use clerk_core::{ExistingKeys, Jwk};
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::secrets::keep_statement_out_of_the_log;
 use super::{instances, sql};
 use crate::call::Call;
 use crate::error::Fault;
+use crate::pg::hidden_statement::HiddenStatement;
 use crate::{c_function, json};
 
 c_function!(clerk_connect_postgrest, connect_postgrest);
@@ -17,11 +17,11 @@ c_function!(clerk_disconnect_postgrest, disconnect_postgrest);
 
 /// `connect_postgrest(existing_keys text default null, secret_is_base64 boolean default false)`.
 fn connect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
-    keep_statement_out_of_the_log();
+    let _hidden = HiddenStatement::enter();
+    let is_base64 = call.yes_or_no(1, "secret_is_base64");
     instances::lock_all();
     let mut left_out = Vec::new();
     if let Some(text) = call.text(0) {
-        let is_base64 = flag(call, 1);
         let existing = ExistingKeys::parse(&text, is_base64, &clerks_keys())
             .unwrap_or_else(|error| Fault::argument(error.message, error.hint).raise());
         refuse_to_lose_known_secret(&existing);
@@ -38,28 +38,39 @@ fn connect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
 
 /// `disconnect_postgrest(forget_keys boolean default false)`: whether there was a setting to take back.
 fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
+    let forgets_keys = call.yes_or_no(0, "forget_keys");
     instances::lock_all();
-    let ours = "SELECT EXISTS (SELECT FROM clerk.authenticator_settings() AS s
-         WHERE s.name OPERATOR(pg_catalog.=) 'pgrst.db_pre_config' AND s.value OPERATOR(pg_catalog.=) 'clerk.postgrest_config')";
-    let read = || Spi::connect(|client| client.select(ours, Some(1), &[])?.first().get_one::<bool>());
-    let installed = sql::query(read).unwrap_or_default();
+    let installed = pre_config(false).is_some();
     if installed {
         sql::run("SELECT clerk.set_authenticator_pre_config(false)", &[]);
     }
-    if flag(call, 0) {
+    if forgets_keys {
         sql::run("DELETE FROM clerk.postgrest_keys AS p WHERE p.only_row", &[]);
     }
     sql::run("SELECT clerk.have_postgrest_read_twice()", &[]);
+    if let Some(reset) = pre_config(true) {
+        Fault::prerequisite(
+            "PostgREST goes on asking clerk.postgrest_config(), because role authenticator has that setting for all databases",
+            format!("As a superuser run {reset}."),
+        )
+        .warn();
+    }
     installed.into_datum()
 }
 
-/// NULL is the default, which is false.
-fn flag(call: &Call, index: usize) -> bool {
-    // SAFETY: the argument is declared as boolean.
-    let value = call
-        .argument(index)
-        .and_then(|datum| unsafe { bool::from_datum(datum, false) });
-    value.unwrap_or_default()
+/// How to take our setting back that holds in this database, if it is one for this database or one `everywhere`.
+fn pre_config(everywhere: bool) -> Option<String> {
+    let select = "SELECT (SELECT s.reset FROM clerk.authenticator_settings() AS s
+         WHERE s.name OPERATOR(pg_catalog.=) 'pgrst.db_pre_config' AND s.value OPERATOR(pg_catalog.=) 'clerk.postgrest_config'
+           AND s.everywhere OPERATOR(pg_catalog.=) $1)";
+    sql::query(|| {
+        Spi::connect(|client| {
+            client
+                .select(select, Some(1), &[everywhere.into()])?
+                .first()
+                .get_one()
+        })
+    })
 }
 
 /// Installations of Supabase put the secret of their own tokens into this setting.

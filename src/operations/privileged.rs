@@ -1,5 +1,5 @@
-//! The only functions that stay a superuser's when an ordinary role installs the extension: changing PostgREST's login role, and
-//! Realtime's tenants.
+//! The functions that stay a superuser's when an ordinary role installs the extension, beside `guard_postgrest`: changing
+//! PostgREST's login role, and Realtime's tenants.
 //!
 //! Whoever owns schema clerk may rename it and put another in its place, so nothing here calls or reads anything of ours:
 //! that would run the owner's code as superuser. And whoever says which keys count can sign tokens for every role that
@@ -9,49 +9,39 @@
 use clerk_core::quote;
 use pgrx::prelude::*;
 
-use super::sql;
+use super::{authenticator, sql};
 use crate::as_role::AsRole;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::{c_function, json};
 
-/// PostgREST's name for the function that it calls when it reads its configuration.
-const INSTALL: &str = "ALTER ROLE authenticator SET pgrst.db_pre_config = 'clerk.postgrest_config'";
-
 c_function!(clerk_set_authenticator_pre_config, set_authenticator_pre_config);
 c_function!(clerk_write_realtime_keys, write_realtime_keys);
 
-/// `set_authenticator_pre_config(install boolean)`, strict.
+/// `set_authenticator_pre_config(install boolean)`, strict: for this database only. Taking out asks for the same rights as
+/// putting in, because what is there may be a superuser's decision.
 fn set_authenticator_pre_config(call: &Call) -> Option<pg_sys::Datum> {
     // SAFETY: the argument is declared as boolean and is not NULL.
     let install = unsafe { bool::from_datum(call.argument(0)?, false) }?;
     require_superuser("changes a setting of role authenticator");
+    let (set, reset) = (authenticator::set_pre_config(), authenticator::reset_pre_config());
     if install {
-        refuse_lesser_owners();
-        sql::run(INSTALL, &[]);
+        let guard = authenticator::switch_guard(true);
+        refuse_lesser_owners(&format!(
+            "install the setting yourself: {guard}; {set}; GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator"
+        ));
+        sql::run(&guard, &[]);
+        sql::run(&set, &[]);
     } else {
-        installed().iter().for_each(|reset| sql::run(reset, &[]));
+        refuse_lesser_owners(&format!("take the setting out yourself: {reset}"));
+        sql::run(&reset, &[]);
+        // Where nothing calls us it would only ask for the library at every command that drops something.
+        sql::run(
+            &authenticator::switch_guard(!authenticator::resets().is_empty()),
+            &[],
+        );
     }
     Some(pg_sys::Datum::null())
-}
-
-/// The statements that take our setting back, wherever it is set.
-fn installed() -> Vec<String> {
-    let select = "SELECT pg_catalog.format(
-                'ALTER ROLE authenticator %sRESET pgrst.db_pre_config',
-                CASE WHEN d.datname IS NOT NULL THEN pg_catalog.format('IN DATABASE %I ', d.datname) END)
-         FROM pg_catalog.pg_db_role_setting AS s
-         JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) s.setrole AND r.rolname OPERATOR(pg_catalog.=) 'authenticator'
-         LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.setdatabase
-         WHERE 'pgrst.db_pre_config=clerk.postgrest_config' OPERATOR(pg_catalog.=) ANY (s.setconfig)
-           AND (d.datname IS NULL OR d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
-    sql::query(|| {
-        Spi::connect(|client| {
-            let rows = client.select(select, None, &[])?;
-            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
-                .collect()
-        })
-    })
 }
 
 /// `write_realtime_keys(jwks jsonb)`, strict: gives every tenant that has another key set this one, and answers how many there
@@ -59,7 +49,9 @@ fn installed() -> Vec<String> {
 fn write_realtime_keys(call: &Call) -> Option<pg_sys::Datum> {
     let jwks = json::text_of(call.argument(0)?);
     require_superuser("writes Realtime's table of tenants");
-    refuse_lesser_owners();
+    refuse_lesser_owners(
+        "write the keys yourself, as the owner of that table: UPDATE _realtime.tenants SET jwt_jwks = …",
+    );
     let owner = tenants_owner();
     // The table's owner answers for its triggers, here as whenever Realtime writes it.
     let _as_owner = AsRole::enter(owner);
@@ -145,8 +137,9 @@ fn require_superuser(what: &str) {
     }
 }
 
-/// Raises if an owner of anything in schema clerk may not act as every role that PostgREST can take on.
-fn refuse_lesser_owners() {
+/// Raises if an owner of anything in schema clerk may not act as every role that PostgREST can take on. `by_hand` is what a
+/// superuser can do instead.
+fn refuse_lesser_owners(by_hand: &str) {
     let lesser = "WITH keeper AS (
              SELECT n.oid, n.nspowner AS role FROM pg_catalog.pg_namespace AS n WHERE n.nspname OPERATOR(pg_catalog.=) 'clerk'
          ), owner AS (
@@ -177,8 +170,7 @@ fn refuse_lesser_owners() {
                 quote(&owner)
             ),
             format!(
-                "If it may be trusted with that, as a superuser run GRANT {roles} TO {}; or install the setting \
-                 yourself: {INSTALL}; GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator.",
+                "If it may be trusted with that, as a superuser run GRANT {roles} TO {}; or {by_hand}.",
                 pgrx::spi::quote_identifier(&owner)
             ),
         )

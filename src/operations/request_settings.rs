@@ -3,6 +3,7 @@
 use clerk_core::quote;
 use pgrx::prelude::*;
 
+use super::arguments::elements;
 use super::sql;
 use crate::error::Fault;
 
@@ -32,7 +33,7 @@ fn configure_requests(
     let named = [&anonymous_role, &signed_in_role].map(Option::is_some);
     let after = Settings {
         only_clerk: only_clerk.unwrap_or(before.only_clerk),
-        exempt_roles: exempt_roles.map_or(before.exempt_roles, |roles| roles.into_iter().flatten().collect()),
+        exempt_roles: exempt_roles.map_or(before.exempt_roles, |roles| elements("exempt_roles", roles)),
         token_header: token_header.map_or(before.token_header, |name| name.to_lowercase()),
         anonymous_role: anonymous_role.unwrap_or(before.anonymous_role),
         signed_in_role: signed_in_role.unwrap_or(before.signed_in_role),

@@ -4,14 +4,15 @@ use clerk_core::backend_api::{SecretKey, SecretKeyError};
 use clerk_core::quote;
 use pgrx::prelude::*;
 
-use super::secrets::{IN_VAULT, instance_for, keep_statement_out_of_the_log};
+use super::secrets::{IN_VAULT, instance_for};
 use super::{sql, vault};
 use crate::error::Fault;
+use crate::pg::hidden_statement::HiddenStatement;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn set_secret_key(secret: Option<&str>, issuer: default!(Option<&str>, "NULL")) -> Option<String> {
-    keep_statement_out_of_the_log();
+    let _hidden = HiddenStatement::enter();
     let (key, vault_name) = read(secret?.trim()).unwrap_or_else(|fault| fault.raise());
     let instance = instance_for(issuer);
     if key.environment.as_str() != instance.environment {

@@ -7,6 +7,7 @@ use super::instances::Instance;
 use super::{instances, keys, sql, vault};
 use crate::error::Fault;
 use crate::mirror::setup;
+use crate::pg::hidden_statement::HiddenStatement;
 
 /// What stands before the name of a secret that a vault keeps.
 pub(super) const IN_VAULT: &str = "vault:";
@@ -17,7 +18,7 @@ fn add_webhook_signing_secret(
     secret: Option<&str>,
     issuer: default!(Option<&str>, "NULL"),
 ) -> Option<String> {
-    keep_statement_out_of_the_log();
+    let _hidden = HiddenStatement::enter();
     let secret = Secret::read(secret?.trim()).unwrap_or_else(|fault| fault.raise());
     let issuer = instance_for(issuer).issuer;
     refuse_another_instances(&secret, &issuer);
@@ -35,10 +36,11 @@ fn add_webhook_signing_secret(
     Some(secret.fingerprint)
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(strict, volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn drop_webhook_signing_secret(fingerprint: &str) {
-    keep_statement_out_of_the_log();
+fn drop_webhook_signing_secret(fingerprint: Option<&str>) {
+    let _hidden = HiddenStatement::enter();
+    let Some(fingerprint) = fingerprint else { return };
     instances::lock_all();
     if !listed().iter().any(|listed| listed.fingerprint == fingerprint) {
         // Not repeated: it may be the secret itself.
@@ -83,12 +85,6 @@ fn webhook_signing_secrets() -> TableIterator<
         )
     });
     TableIterator::new(rows.collect::<Vec<_>>())
-}
-
-/// An error is logged with the statement that raised it, and ours may hold a secret. Postgres sets this anew for the next one.
-pub(super) fn keep_statement_out_of_the_log() {
-    // SAFETY: a pointer that is NULL in processes without a statement, so that everybody who reads it looks first.
-    unsafe { pg_sys::debug_query_string = std::ptr::null() };
 }
 
 /// A secret to be added.

@@ -7,16 +7,18 @@ use super::{instances, keys, sql};
 use crate::error::Fault;
 use crate::token::trust::IdentitySource;
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(strict, volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn remove_instance(issuer: &str) {
+fn remove_instance(issuer: Option<&str>) {
+    let Some(issuer) = issuer else { return };
     instances::lock_all();
     instances::delete(&keys::named(issuer).issuer);
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[pg_extern(strict, volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn set_identity_source(source: &str) {
+fn set_identity_source(source: Option<&str>) {
+    let Some(source) = source else { return };
     if IdentitySource::parse(source).is_none() {
         Fault::argument(
             format!("unknown identity source {}", quote(source)),

@@ -1,5 +1,10 @@
 //! What this library needs of PostgreSQL itself. Nothing here knows Clerk: names of extensions, schemas and tables are arguments.
 
 pub mod at_commit;
+pub mod backend_local;
+pub mod ddl_command;
+pub mod executor_run;
+pub mod guc_nesting;
+pub mod hidden_statement;
 pub mod last_words;
 pub mod worker_session;

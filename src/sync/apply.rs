@@ -1,8 +1,10 @@
 //! Joins what Clerk listed into the mirror, the way webhooks go.
 
-use clerk_core::mirror::{Observation, Resource, observe_object, split_objects};
-use serde_json::json;
+use clerk_core::mirror::{ObjectError, Observation, Resource, observe_object, split_objects};
+use clerk_core::quote;
+use serde_json::{Value, json};
 
+use crate::clock;
 use crate::mirror::handlers::Repairs;
 use crate::mirror::lock_budget::{LockBudget, WAIT};
 use crate::mirror::setup::{Setup, Source};
@@ -77,17 +79,38 @@ pub fn apply_objects(resource: Resource, objects: &str, origin: &Origin, manner:
         Ok(list) => list,
         Err(error) => return tally.fail("", format!("the answer is no list of objects: {error:?}")),
     };
-    let source = origin.source;
+    let (source, now) = (origin.source, clock::now_micros());
     let mut said: Vec<Vec<Observation>> = Vec::with_capacity(list.len());
     for object in list {
         let instance_id = source.instance_id.as_deref();
-        match observe_object(resource, object, origin.observed_at, instance_id, &source.policy) {
-            Some(observations) => said.push(observations),
-            None => tally.fail("", "an object without an id".to_owned()),
+        match observe_object(
+            resource,
+            object,
+            origin.observed_at,
+            instance_id,
+            &source.policy,
+            now,
+        ) {
+            Ok(observations) => said.push(observations),
+            Err(ObjectError::NoId) => tally.fail("", "an object without an id".to_owned()),
+            Err(ObjectError::FromTheFuture(time)) => tally.fail(
+                &id_of(object),
+                format!(
+                    "{} is {}, more than a day ahead of the database's clock",
+                    time.member,
+                    quote(&time.value)
+                ),
+            ),
         }
     }
     let locks = LockBudget::start(WAIT);
     apply(resource, said, origin.setup, &locks, manner, tally);
+}
+
+/// Empty if there is none.
+fn id_of(object: &str) -> String {
+    let object: Value = serde_json::from_str(object).unwrap_or_default();
+    object["id"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Applies what was said object by object.

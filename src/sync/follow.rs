@@ -8,11 +8,11 @@ use pgrx::prelude::*;
 use super::kind::Kind;
 use super::run::note_not_started;
 use super::start::no_such_run;
-use crate::backend_local::BackendLocal;
 use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};
+use crate::pg::backend_local::BackendLocal;
 use crate::workers::one_shot::pause;
 use crate::workers::{Failure, run_syncs};
 

@@ -57,8 +57,13 @@ impl Halt {
             },
             Self::Sql(error) => Trouble {
                 message: error.to_string(),
-                hint: "The server log may say more. Mend the cause; the run goes on where it stopped."
-                    .to_owned(),
+                hint: format!(
+                    "{} The run goes on where it stopped.",
+                    error
+                        .hint
+                        .as_deref()
+                        .unwrap_or("The server log may say more. Mend the cause.")
+                ),
                 trace_id: None,
             },
             Self::Cancelled | Self::NotOurs => Trouble {

@@ -23,10 +23,9 @@ c_function!(clerk_cancel_run, cancel_run);
 
 /// `start_backfill(resources text[], restart boolean, instance text)`.
 fn start_backfill(call: &Call) -> Option<pg_sys::Datum> {
+    let (names, restart) = (call.texts(0, "resources"), call.yes_or_no(1, "restart"));
     let instance = chosen(call.text(2));
-    let named =
-        texts(call, 0).map(|names| named_resources(&names, &instance).unwrap_or_else(|fault| fault.raise()));
-    let restart = boolean(call, 1);
+    let named = names.map(|names| named_resources(&names, &instance).unwrap_or_else(|fault| fault.raise()));
     // It reads the same and more: `maintain` may have begun one the moment there was a secret key.
     let reconcile = || waiting_reconcile(&instance.issuer, true, false);
     if let Some(id) = (named.is_none() && !restart).then(reconcile).flatten() {
@@ -58,8 +57,8 @@ fn start_backfill(call: &Call) -> Option<pg_sys::Datum> {
 
 /// `start_reconcile(full boolean, confirm_missing boolean, instance text)`.
 fn start_reconcile(call: &Call) -> Option<pg_sys::Datum> {
+    let (full_walk, confirm_missing) = (call.yes_or_no(0, "full"), call.yes_or_no(1, "confirm_missing"));
     let instance = chosen(call.text(2));
-    let (full_walk, confirm_missing) = (boolean(call, 0), boolean(call, 1));
     if confirm_missing && !full_walk {
         Fault::argument(
             "confirm_missing means something for a full reconcile only",
@@ -162,22 +161,6 @@ fn chosen(name: Option<String>) -> Instance {
         fault.raise();
     }
     instance::chosen(name.as_deref())
-}
-
-fn boolean(call: &Call, index: usize) -> bool {
-    // SAFETY: the argument is declared as boolean.
-    let value = call
-        .argument(index)
-        .and_then(|datum| unsafe { bool::from_datum(datum, false) });
-    value.unwrap_or(false)
-}
-
-fn texts(call: &Call, index: usize) -> Option<Vec<String>> {
-    // SAFETY: the argument is declared as text[].
-    let list = call
-        .argument(index)
-        .and_then(|datum| unsafe { Vec::<Option<String>>::from_datum(datum, false) });
-    list.map(|list| list.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 fn mirrored(instance: &Instance) -> Vec<Resource> {

@@ -10,9 +10,9 @@ use clerk_core::{Reason, Refusal};
 use pgrx::prelude::*;
 
 use super::trust::{self, Instance};
-use crate::backend_local::BackendLocal;
 use crate::error::Fault;
 use crate::operations::key_store::issuer_hash;
+use crate::pg::backend_local::BackendLocal;
 use crate::workers::one_shot::nap;
 use crate::workers::{Failure, fetch_keys};
 use crate::{catalog, clock, settings};

@@ -7,11 +7,13 @@ use super::verify;
 use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
+use crate::pg::hidden_statement::HiddenStatement;
 
 c_function!(clerk_verify_jwt, verify_jwt);
 
 /// `verify_jwt(token text, token_type text default 'session')`, strict.
 fn verify_jwt(call: &Call) -> Option<pg_sys::Datum> {
+    let _hidden = HiddenStatement::enter();
     let (token, token_type) = (call.text(0)?, call.text(1)?);
     let credential = verify(&token, parse_type(&token_type)).unwrap_or_else(|fault| fault.raise());
     Some(credential.claims_as_jsonb())

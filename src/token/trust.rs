@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use clerk_core::{Jwk, Rules, VerifyingKey};
 use pgrx::prelude::*;
 
-use crate::backend_local::BackendLocal;
 use crate::call::Call;
 use crate::catalog;
 use crate::error::Fault;
 use crate::identity;
+use crate::pg::backend_local::BackendLocal;
 use crate::workers::wake::wake_for_change_at_commit;
 
 /// Where the identity helpers look; see `clerk.set_identity_source`.

@@ -1,6 +1,7 @@
 //! The tokens that this backend has verified, so that each is verified once.
 //!
-//! What is kept are claims, never a verdict that depends on time: `exp`, `nbf` and `iat` are judged at every use.
+//! What is kept are claims, never a verdict that depends on time: `exp`, `nbf` and `iat` are judged at every use, those of the
+//! caller's token by `identity::expiry`.
 
 use std::cell::OnceCell;
 use std::num::NonZeroUsize;
@@ -11,7 +12,7 @@ use lru::LruCache;
 use pgrx::prelude::*;
 
 use super::trust;
-use crate::backend_local::BackendLocal;
+use crate::pg::backend_local::BackendLocal;
 use crate::{clock, json, settings};
 
 /// Claims that passed every check that does not depend on time.
@@ -49,8 +50,7 @@ impl Credential {
         json::to_datum(self.jsonb.get_or_init(|| json::to_jsonb(&self.payload)))
     }
 
-    /// Whether the credential is good for the statement that is running.
-    #[inline]
+    /// Whether the credential was good when the running statement began.
     pub fn judge_time(&self) -> Result<(), Refusal> {
         match &self.times {
             Some(times) => times.judge(clock::statement_time()),

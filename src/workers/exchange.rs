@@ -122,6 +122,8 @@ impl Exchange {
         (sqlstate != 0).then(|| SqlError {
             sqlstate: PgSqlErrorCode::from(sqlstate),
             message: String::from_utf8_lossy(message).into_owned(),
+            detail: None,
+            hint: None,
         })
     }
 

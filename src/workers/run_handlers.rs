@@ -16,10 +16,10 @@ use super::one_shot::{self, Unattended, nap};
 use super::session;
 use super::task::Task;
 use super::work_lock::WorkLock;
-use crate::backend_local::BackendLocal;
 use crate::error::Fault;
 use crate::mirror::handlers::{self, Outcome};
 use crate::pg::at_commit::at_commit;
+use crate::pg::backend_local::BackendLocal;
 
 const TASK: Task = Task {
     function: c"clerk_run_handlers_worker",

@@ -7,6 +7,7 @@ mod authorization;
 mod changes;
 mod claims_setting;
 mod claims_values;
+mod expiry;
 mod loading;
 mod memory;
 mod neighbours;

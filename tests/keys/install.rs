@@ -62,7 +62,8 @@ fn the_owner_of_a_database_installs_and_owns_everything() {
           END";
     assert_eq!(
         owner.value::<String>(not_owned),
-        "function clerk.set_authenticator_pre_config(boolean), function clerk.write_realtime_keys(jsonb)"
+        "event trigger clerk_sync_guard_postgrest, function clerk.guard_postgrest(), function clerk.set_authenticator_pre_config(boolean), \
+         function clerk.write_realtime_keys(jsonb)"
     );
     let schema = "SELECT nspowner::regrole = current_user::regrole FROM pg_namespace WHERE nspname = 'clerk'";
     assert!(owner.value::<bool>(schema));

@@ -4,6 +4,7 @@
 
 mod api;
 mod connecting;
+mod databases;
 mod lines;
 pub mod postgrest;
 mod power;
@@ -43,6 +44,16 @@ fn trusting<'c>(cluster: &'c Cluster, clerk: &Simulator) -> TestDb<'c> {
     let db = cluster.create_database();
     db.configure(clerk);
     db
+}
+
+/// A database of an ordinary role that installs the extension, and its session.
+fn owned(cluster: &Cluster, owner: &str) -> Client {
+    let mut superuser = cluster.superuser();
+    superuser.run(&format!("CREATE ROLE {owner} LOGIN CREATEROLE"));
+    superuser.run(&format!("CREATE DATABASE {owner}_db OWNER {owner}"));
+    let mut session = cluster.connect_to(&format!("{owner}_db"), owner);
+    session.run("CREATE EXTENSION clerk_sync");
+    session
 }
 
 /// Connects PostgREST, which has the shared secret.

@@ -174,7 +174,7 @@ fn alone(clerk: &Simulator) -> (Duration, Duration) {
         let mut text = String::new();
         http += time(|| text = pages.next());
         parse += time(|| {
-            let observations = observe_objects(Resource::Users, &text, 0, Some("ins_sim"), &policy);
+            let observations = observe_objects(Resource::Users, &text, 0, Some("ins_sim"), &policy, i64::MAX);
             assert!(observations.is_ok_and(|list| list.len() >= PAGE));
         });
         // The crowd is as long as the script needs; it is read again from the start.

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};
 use crate::mirror::setup;
+use crate::pg::guc_nesting::GucNesting;
 use crate::settings;
 use crate::subtransaction::{SqlError, attempt};
 use crate::workers::run_handlers::{self, Round};
@@ -131,7 +132,7 @@ pub fn run_next() -> Option<Outcome> {
 fn call(run: &Run, function: &str, registered_by: &str) {
     let (event, members) = event(run);
     let role = role::registrant(registered_by).unwrap_or_else(|fault| fault.raise());
-    let _settings = Settings::of_handlers();
+    let _settings = settings_of_handlers();
     let _role = AsRole::enter(role);
     let function = Function::named(function).unwrap_or_else(|fault| fault.raise());
     let event_name = run.svix_id.as_deref().unwrap_or("of a repair");
@@ -139,40 +140,13 @@ fn call(run: &Run, function: &str, registered_by: &str) {
     deadline::within(settings::handler_timeout(), || function.call(&event, &members));
 }
 
-/// Settings that hold while a handler runs. Dropping it also undoes what the handler has set.
-struct Settings {
-    level: i32,
-}
-
-impl Settings {
-    fn of_handlers() -> Self {
-        // SAFETY: begins a level of settings, which `drop` or the end of the subtransaction ends.
-        let level = unsafe { pg_sys::NewGUCNestLevel() };
-        // The worker itself waits for locks only shortly; a handler may use its time as it likes.
-        for (name, value) in [(c"search_path", c"pg_catalog, pg_temp"), (c"lock_timeout", c"0")] {
-            // SAFETY: settings that every role may change, and NUL-terminated strings.
-            unsafe {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-        }
-        Self { level }
-    }
-}
-
-impl Drop for Settings {
-    fn drop(&mut self) {
-        // SAFETY: the level that was begun.
-        unsafe { pg_sys::AtEOXact_GUC(false, self.level) };
-    }
+/// Settings that hold while a handler runs; what it sets itself ends with them.
+fn settings_of_handlers() -> GucNesting {
+    let settings = GucNesting::begin();
+    settings.set(c"search_path", c"pg_catalog, pg_temp");
+    // The worker itself waits for locks only shortly; a handler may use its time as it likes.
+    settings.set(c"lock_timeout", c"0");
+    settings
 }
 
 static STORED: Prepared = Prepared::new(

@@ -216,7 +216,7 @@ pub const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "ALTER ROLE authenticator RESET pgrst.db_pre_config",
+        break_it: "ALTER ROLE authenticator IN DATABASE project RESET pgrst.db_pre_config",
         area: "postgrest",
         check: "connected",
         names: "does not ask clerk.postgrest_config() any more",
@@ -230,7 +230,28 @@ pub const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "ALTER ROLE authenticator SET pgrst.db_pre_config = 'public.other'",
+        break_it: "ALTER EVENT TRIGGER clerk_sync_guard_postgrest DISABLE",
+        area: "postgrest",
+        check: "guarded",
+        names: "the extension can be dropped",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET pgrst.db_pre_config = 'clerk.postgrest_config'",
+        area: "postgrest",
+        check: "not masked",
+        names: "for all databases",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator SET pgrst.db_pre_request = 'clerk.pre_request'",
+        area: "postgrest",
+        check: "requests",
+        names: "for all databases",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER ROLE authenticator IN DATABASE project SET pgrst.db_pre_config = 'public.other'",
         area: "postgrest",
         check: "not masked",
         names: "public.other",

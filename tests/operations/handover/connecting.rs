@@ -197,27 +197,18 @@ fn taken_out(flush: Flush) {
         "55000"
     );
 
-    // By hand, as the runbook opens; in one transaction, as SQL editors send it. And where it is set for one database.
-    for by_hand in [
-        "ALTER ROLE authenticator",
-        &format!("ALTER ROLE authenticator IN DATABASE {}", db.name()),
-    ] {
-        connect(&mut owner);
-        owner.run("ALTER ROLE authenticator RESET pgrst.db_pre_config");
-        owner.run(&format!(
-            "{by_hand} SET pgrst.db_pre_config = 'clerk.postgrest_config'"
-        ));
-        postgrest.hear();
-        assert_eq!(postgrest.secret, with_clerk);
-        owner.run(&format!(
-            "{by_hand} RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'; NOTIFY pgrst, 'reload schema'"
-        ));
-        postgrest.hear();
-        assert_eq!(postgrest.secret, Secret::Password(SECRET.to_owned()), "{by_hand}");
-    }
+    // By hand, as the runbook opens; in one transaction, as SQL editors send it.
+    let by_hand = format!("ALTER ROLE authenticator IN DATABASE {}", db.name());
+    connect(&mut owner);
+    postgrest.hear();
+    assert_eq!(postgrest.secret, with_clerk);
     owner.run(&format!(
-        "ALTER ROLE authenticator IN DATABASE {} SET pgrst.db_pre_config = 'clerk.postgrest_config'",
-        db.name()
+        "{by_hand} RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'; NOTIFY pgrst, 'reload schema'"
+    ));
+    postgrest.hear();
+    assert_eq!(postgrest.secret, Secret::Password(SECRET.to_owned()));
+    owner.run(&format!(
+        "{by_hand} SET pgrst.db_pre_config = 'clerk.postgrest_config'"
     ));
     assert!(owner.value::<bool>("SELECT clerk.disconnect_postgrest()"));
     assert_eq!(settings_of_authenticator(&mut owner), ["pgrst.db_schemas=public"]);

@@ -5,7 +5,7 @@ use clerk_tests::{Cluster, Sql};
 use postgres::Client;
 
 use super::postgrest::Postgrest;
-use super::{SECRET, SECRET_BASE64URL, connect, settings_of_authenticator, supabase, trusting};
+use super::{SECRET, SECRET_BASE64URL, connect, owned, settings_of_authenticator, supabase, trusting};
 
 fn assert_denied(session: &mut Client, statement: &str) {
     let failure = session.failure(statement);
@@ -114,16 +114,6 @@ fn a_secret_is_not_in_the_log() {
     assert!(!cluster.log().contains("thirty-two bytes"), "{}", cluster.log());
 }
 
-/// A database of an ordinary role that installs the extension, and its session.
-fn owned(cluster: &Cluster, owner: &str) -> Client {
-    let mut superuser = cluster.superuser();
-    superuser.run(&format!("CREATE ROLE {owner} LOGIN CREATEROLE"));
-    superuser.run(&format!("CREATE DATABASE {owner}_db OWNER {owner}"));
-    let mut session = cluster.connect_to(&format!("{owner}_db"), owner);
-    session.run("CREATE EXTENSION clerk_sync");
-    session
-}
-
 fn configure(owner: &mut Client, clerk: &Simulator) {
     let configure = "SELECT FROM clerk.configure(issuer => $1, jwks_url => $2)";
     owner
@@ -224,7 +214,8 @@ fn what_a_superuser_set_is_used() {
     let mut owner = owned(&cluster, "tenant");
     configure(&mut owner, &clerk);
     cluster.connect_to("tenant_db", "postgres").run(
-        "ALTER ROLE authenticator SET pgrst.db_pre_config = 'clerk.postgrest_config';
+        "ALTER EVENT TRIGGER clerk_sync_guard_postgrest ENABLE ALWAYS;
+         ALTER ROLE authenticator IN DATABASE tenant_db SET pgrst.db_pre_config = 'clerk.postgrest_config';
          GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator",
     );
     connect(&mut owner);
@@ -235,14 +226,21 @@ fn what_a_superuser_set_is_used() {
 }
 
 #[test]
-fn only_two_functions_are_a_superusers() {
+fn only_named_functions_are_a_superusers() {
     let cluster = supabase();
     let mut owner = owned(&cluster, "tenant");
     let names: Vec<String> = owner.value(
         "SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc
          WHERE pronamespace = 'clerk'::regnamespace AND proowner <> current_user::regrole",
     );
-    assert_eq!(names, ["set_authenticator_pre_config", "write_realtime_keys"]);
+    assert_eq!(
+        names,
+        [
+            "guard_postgrest",
+            "set_authenticator_pre_config",
+            "write_realtime_keys"
+        ]
+    );
     let callable: bool =
         owner.value("SELECT has_function_privilege('clerk.write_realtime_keys(jsonb)', 'EXECUTE')");
     assert!(callable);

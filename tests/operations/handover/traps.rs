@@ -103,6 +103,7 @@ fn a_setting_that_would_mask_the_keys_is_found_with_its_mend() {
         (&in_database, format!("pgrst.jwt_secret = '{SECRET}'")),
         ("", "pgrst.jwt_secret_is_base64 = 'true'".to_owned()),
         ("", "pgrst.db_pre_config = 'public.mine'".to_owned()),
+        ("", "pgrst.db_pre_config = 'clerk.postgrest_config'".to_owned()),
         (&in_database, "pgrst.db_pre_config = 'public.mine'".to_owned()),
     ] {
         owner.run(&format!("ALTER ROLE authenticator {place}SET {setting}"));
@@ -202,16 +203,19 @@ fn whatever_is_broken_postgrest_keeps_its_last_good_keys() {
         "CREATE FUNCTION public.raises() RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
          CREATE FUNCTION public.gives_null() RETURNS void LANGUAGE sql AS $$ SELECT set_config('pgrst.jwt_secret', NULL, true) $$",
     );
+    let setting = format!("ALTER ROLE authenticator IN DATABASE {}", db.name());
     for (function, left) in [
         ("raises", Secret::Password(SECRET.to_owned())),
         ("gives_null", Secret::None),
     ] {
         owner.run(&format!(
-            "ALTER ROLE authenticator SET pgrst.db_pre_config = 'public.{function}'"
+            "{setting} SET pgrst.db_pre_config = 'public.{function}'"
         ));
         assert_eq!(Postgrest::start(&db, Some(SECRET)).secret, left, "{function}");
     }
-    owner.run("ALTER ROLE authenticator SET pgrst.db_pre_config = 'clerk.postgrest_config'");
+    owner.run(&format!(
+        "{setting} SET pgrst.db_pre_config = 'clerk.postgrest_config'"
+    ));
 
     // As an owner can break it, and how that is undone. In every state both the running PostgREST and one that starts.
     let breaks = [
@@ -339,7 +343,10 @@ fn keys_are_handed_over_without_the_library() {
     assert_eq!(postgrest.secret, good);
     assert_eq!(Postgrest::start(&db, Some(SECRET)).secret, good);
     // Out it comes, too.
-    owner.run("ALTER ROLE authenticator RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'; NOTIFY pgrst, 'reload schema'");
+    owner.run(&format!(
+        "ALTER ROLE authenticator IN DATABASE {} RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'; NOTIFY pgrst, 'reload schema'",
+        db.name()
+    ));
     postgrest.hear();
     assert_eq!(postgrest.secret, Secret::Password(SECRET.to_owned()));
 }

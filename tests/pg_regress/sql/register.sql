@@ -82,6 +82,10 @@ SELECT format('%s: %s', t.tgenabled, pg_get_triggerdef(t.oid))
 FROM member JOIN pg_trigger AS t ON t.tgrelid = objid AND NOT t.tgisinternal WHERE classid = 'pg_class'::regclass
 ORDER BY pg_get_triggerdef(t.oid) COLLATE "C";
 
+SELECT format('%s: event trigger %s on %s for %s executes %s; owner is a superuser: %s', e.evtenabled, e.evtname, e.evtevent,
+              array_to_string(e.evttags, ', '), e.evtfoid::regprocedure, (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = e.evtowner))
+FROM member JOIN pg_event_trigger AS e ON e.oid = objid WHERE classid = 'pg_event_trigger'::regclass;
+
 -- What must hold of every object. Each of these finds the ones of which it does not.
 -- Everything in the schema is the extension's, and everything belongs to who installed it.
 SELECT format('%s is not the extension''s', p.oid::regprocedure) FROM pg_proc AS p
@@ -93,7 +97,7 @@ WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind <> 'i'
 SELECT format('%s belongs to %s', p.oid::regprocedure, p.proowner::regrole) FROM pg_proc AS p
 WHERE p.pronamespace = 'clerk'::regnamespace AND p.proowner <> 'clerk_installer'::regrole
   -- What only a superuser may do; none of them touches anything of the installer's.
-  AND p.proname NOT IN ('set_authenticator_pre_config', 'write_realtime_keys');
+  AND p.proname NOT IN ('guard_postgrest', 'set_authenticator_pre_config', 'write_realtime_keys');
 SELECT format('%s belongs to %s', c.oid::regclass, c.relowner::regrole) FROM pg_class AS c
 WHERE c.relnamespace = 'clerk'::regnamespace AND c.relowner <> 'clerk_installer'::regrole;
 -- No overloads.

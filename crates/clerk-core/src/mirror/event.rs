@@ -1,8 +1,9 @@
 //! Webhook events: the envelope, what of it may be stored, and what it says about rows.
 
 use super::fit::fit;
+use super::future::{future_version, is_from_the_future};
 use super::observation::{LOWEST, Observation};
-use super::observe::{Sighting, latest_version, see};
+use super::observe::{Sighting, see};
 use super::policy::Policy;
 use super::raw::{RawObject, string};
 use super::redact::{self, Writer};
@@ -48,10 +49,6 @@ const ENVELOPE: &[&str] = &["object", "type", "timestamp", "instance_id"];
 const ADDRESSES: &[&str] = &["email_address", "affiliation_email_address"];
 const EMAIL: &str = "email";
 const SMS: &str = "sms";
-
-/// How far in the future a time may lie. Far enough for any clock that is merely wrong, near enough that no event can bar
-/// its row from later ones for long.
-const FUTURE_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// Why an event is kept without touching a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,8 +229,9 @@ impl<'a> Event<'a> {
         if self.subject_id.is_none() {
             return Some(Ignored::NoId);
         }
-        let latest = self.event_at.max(latest_version(resource, data));
-        (latest > now.saturating_add(FUTURE_MICROS)).then_some(Ignored::FromTheFuture)
+        let is_future =
+            is_from_the_future(self.event_at, now) || future_version(resource, data, now).is_some();
+        is_future.then_some(Ignored::FromTheFuture)
     }
 
     /// What of the event may be stored: without secrets, codes, and what the policy leaves out. jsonb takes it, and reading

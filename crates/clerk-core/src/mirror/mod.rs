@@ -7,6 +7,7 @@
 
 mod event;
 mod fit;
+mod future;
 mod list;
 mod observation;
 mod observe;
@@ -21,9 +22,12 @@ mod value;
 
 pub use event::{Addressee, Event, Ignored};
 pub use fit::fit_json;
+pub use future::{FutureTime, is_from_the_future};
 pub use list::{content_id, instance_of, list_events};
 pub use observation::{LOWEST, Live, Observation, SideValue, reduce};
-pub use observe::{ObjectsError, observe_object, observe_objects, placeholder_membership, split_objects};
+pub use observe::{
+    ObjectError, ObjectsError, observe_object, observe_objects, placeholder_membership, split_objects,
+};
 pub use policy::Policy;
 pub use resource::{Column, Resource, SideField};
 pub use value::{ColumnType, Value};

@@ -1,5 +1,6 @@
 //! What an object says about rows: its own, those of objects inside it, and those it refers to.
 
+use super::future::{FutureTime, future_version, is_from_the_future};
 use super::observation::{LOWEST, Live, Observation, SideValue};
 use super::policy::Policy;
 use super::raw::RawObject;
@@ -16,6 +17,15 @@ pub(super) struct Sighting<'a> {
     pub(super) policy: &'a Policy,
 }
 
+/// Why an object cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectError {
+    /// It is no object with an id.
+    NoId,
+    /// It, or the answer that it came in, claims a time more than a day after the database's.
+    FromTheFuture(FutureTime),
+}
+
 /// Why a list of objects cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ObjectsError {
@@ -23,22 +33,25 @@ pub enum ObjectsError {
     NotJson(String),
     /// It is JSON, but no array.
     NotAnArray,
-    /// The element at this place, counted from 0, is no object with an id.
-    NoId(usize),
+    /// The element at this place, counted from 0, cannot be used.
+    Element(usize, ObjectError),
 }
 
-/// What a list of objects of one resource says, as the Backend API answers it at `observed_at`.
+/// What a list of objects of one resource says, as the Backend API answers it at `observed_at`. `now` is the database's time;
+/// both are in microseconds since 1970.
 pub fn observe_objects(
     resource: Resource,
     objects: &str,
     observed_at: i64,
     instance_id: Option<&str>,
     policy: &Policy,
+    now: i64,
 ) -> Result<Vec<Observation>, ObjectsError> {
     let mut observations = Vec::new();
     for (index, object) in split_objects(objects)?.into_iter().enumerate() {
-        let said = observe_object(resource, object, observed_at, instance_id, policy);
-        observations.append(&mut said.ok_or(ObjectsError::NoId(index))?);
+        let mut said = observe_object(resource, object, observed_at, instance_id, policy, now)
+            .map_err(|error| ObjectsError::Element(index, error))?;
+        observations.append(&mut said);
     }
     Ok(observations)
 }
@@ -51,26 +64,34 @@ pub fn split_objects(objects: &str) -> Result<Vec<&str>, ObjectsError> {
     elements(objects).ok_or(ObjectsError::NotAnArray)
 }
 
-/// What one object says, if it has an id. `object` must be JSON.
+/// What one object says. `object` must be JSON; the rest is as for [`observe_objects`].
 pub fn observe_object(
     resource: Resource,
     object: &str,
     observed_at: i64,
     instance_id: Option<&str>,
     policy: &Policy,
-) -> Option<Vec<Observation>> {
+    now: i64,
+) -> Result<Vec<Observation>, ObjectError> {
     let sighting = Sighting {
         observed_at,
         instance_id,
         policy,
     };
     let mut observations = Vec::new();
-    let object = RawObject::inside(object)?;
+    let object = RawObject::inside(object).ok_or(ObjectError::NoId)?;
+    let observed_in_future = is_from_the_future(observed_at, now).then(|| FutureTime {
+        member: "observed_at".to_owned(),
+        value: observed_at.to_string(),
+    });
+    if let Some(time) = observed_in_future.or_else(|| future_version(resource, &object, now)) {
+        return Err(ObjectError::FromTheFuture(time));
+    }
     if !see(resource, &object, sighting, &mut observations) {
-        return None;
+        return Err(ObjectError::NoId);
     }
     observations.retain(|observation| policy.mirrors(observation.resource));
-    Some(observations)
+    Ok(observations)
 }
 
 /// The membership that a session token shows before any event about it has come. Clerk's id of it is not in the token.
@@ -252,26 +273,6 @@ fn see_id(resource: Resource, object: &RawObject, sighting: Sighting, observatio
         let instance_id = sighting.instance_id.map(str::to_owned);
         observations.push(Observation::placeholder(resource, id, instance_id));
     }
-}
-
-/// The greatest version that is claimed by the object or by one inside it.
-pub(super) fn latest_version(resource: Resource, object: &RawObject) -> i64 {
-    let own = object.micros("updated_at").unwrap_or(LOWEST);
-    let treatments = resource.shape().treatments.iter();
-    let inside = treatments.map(|(name, treatment)| {
-        let json = object.get(name).unwrap_or("null");
-        let (other, inner) = match treatment {
-            Treatment::Embedded(other) => (*other, vec![json]),
-            Treatment::EmbeddedList(list) => (list.resource, elements(json).unwrap_or_default()),
-            Treatment::Drop | Treatment::Ids | Treatment::ListWithout(_) => return LOWEST,
-        };
-        let inner = inner.into_iter().filter_map(RawObject::inside);
-        inner
-            .map(|inner| latest_version(other, &inner))
-            .max()
-            .unwrap_or(LOWEST)
-    });
-    inside.max().map_or(own, |inside| own.max(inside))
 }
 
 /// Adds placeholders of the person and the organization that an object names.

@@ -1,11 +1,15 @@
 //! Objects as the Backend API lists them, and placeholders from session tokens.
 
 use clerk_core::mirror::Resource::{OrganizationMemberships, Users};
-use clerk_core::mirror::{LOWEST, ObjectsError, Policy, observe_objects, placeholder_membership};
+use clerk_core::mirror::{
+    FutureTime, LOWEST, ObjectError, ObjectsError, Policy, observe_objects, placeholder_membership,
+};
 use serde_json::{Value, json};
 
 use crate::reading::{columns, data, every_resource, live, micros, observe, rows};
-use crate::samples::{AT, UPDATED, event, membership, user, without};
+use crate::samples::{AT, UPDATED, event, membership, organization, user, with, without};
+
+const DAY: i64 = 24 * 3600 * 1000;
 
 fn listed(
     resource: clerk_core::mirror::Resource,
@@ -17,6 +21,7 @@ fn listed(
         micros(AT),
         Some("ins_1"),
         &every_resource(),
+        micros(AT),
     )
 }
 
@@ -54,25 +59,84 @@ fn only_mirrored_resources_are_told_of() {
         ..Policy::default()
     };
     let objects = json!([membership("orgmem_1", "org_1", "user_1")]).to_string();
-    let told = observe_objects(OrganizationMemberships, &objects, 0, None, &policy).unwrap();
+    let told = observe_objects(OrganizationMemberships, &objects, 0, None, &policy, micros(AT)).unwrap();
     assert_eq!(rows(&told), [(OrganizationMemberships, "orgmem_1")]);
 }
 
 #[test]
 fn what_is_no_list_of_objects_is_refused() {
-    let refused = |objects: &str| observe_objects(Users, objects, 0, None, &Policy::default()).unwrap_err();
+    let refused =
+        |objects: &str| observe_objects(Users, objects, 0, None, &Policy::default(), 0).unwrap_err();
     assert!(matches!(refused("[{]"), ObjectsError::NotJson(_)));
     assert!(matches!(refused(""), ObjectsError::NotJson(_)));
     assert_eq!(refused("{\"data\":[]}"), ObjectsError::NotAnArray);
     assert_eq!(
         refused("[{\"id\":\"user_1\"}, {\"id\":null}]"),
-        ObjectsError::NoId(1)
+        ObjectsError::Element(1, ObjectError::NoId)
     );
-    assert_eq!(refused("[7]"), ObjectsError::NoId(0));
+    assert_eq!(refused("[7]"), ObjectsError::Element(0, ObjectError::NoId));
     assert_eq!(
-        observe_objects(Users, " [ ] ", 0, None, &Policy::default()),
+        observe_objects(Users, " [ ] ", 0, None, &Policy::default(), 0),
         Ok(Vec::new())
     );
+}
+
+/// By the rule of the ledger: more than a day after the database's time, in the object or in one inside it.
+#[test]
+fn an_object_from_the_future_is_refused() {
+    let future = AT + 2 * DAY;
+    let objects = |updated_at: i64| {
+        json!([
+            user("user_1"),
+            with(user("user_2"), json!({ "updated_at": updated_at }))
+        ])
+    };
+    let error = |member: &str, value: i64| {
+        let (member, value) = (member.to_owned(), value.to_string());
+        ObjectsError::Element(1, ObjectError::FromTheFuture(FutureTime { member, value }))
+    };
+    assert!(listed(Users, &objects(AT + DAY)).is_ok(), "a clock may be wrong");
+    for updated_at in [AT + DAY + 1, future, 4_102_444_800_000, 4_102_444_800] {
+        assert_eq!(
+            listed(Users, &objects(updated_at)),
+            Err(error("updated_at", updated_at))
+        );
+    }
+
+    let organization = with(organization("org_1"), json!({ "updated_at": future }));
+    let of_future = with(
+        membership("orgmem_1", "org_1", "user_1"),
+        json!({ "organization": organization }),
+    );
+    let members = json!([membership("orgmem_2", "org_2", "user_1"), of_future]);
+    assert_eq!(
+        listed(OrganizationMemberships, &members),
+        Err(error("organization.updated_at", future))
+    );
+    let users = json!([
+        user("user_1"),
+        with(user("user_2"), json!({ "organization_memberships": members }))
+    ]);
+    assert_eq!(
+        listed(Users, &users),
+        Err(error(
+            "organization_memberships[1].organization.updated_at",
+            future
+        ))
+    );
+}
+
+#[test]
+fn an_answer_from_the_future_is_refused() {
+    let objects = json!([user("user_1")]).to_string();
+    let seen =
+        |observed_at: i64| observe_objects(Users, &objects, observed_at, None, &every_resource(), micros(AT));
+    assert!(seen(micros(AT + DAY)).is_ok());
+    for observed_at in [micros(AT + DAY) + 1, i64::MAX] {
+        let (member, value) = ("observed_at".to_owned(), observed_at.to_string());
+        let error = ObjectError::FromTheFuture(FutureTime { member, value });
+        assert_eq!(seen(observed_at), Err(ObjectsError::Element(0, error)));
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn read(text: &str, policy: &Policy) {
         );
     }
     for resource in Resource::ALL {
-        let _ = observe_objects(*resource, text, FALLBACK, None, policy);
+        let _ = observe_objects(*resource, text, FALLBACK, None, policy, FALLBACK);
     }
     let _ = clerk_core::mirror::instance_of(text);
     let _ = clerk_core::mirror::list_events(text);
@@ -91,6 +91,7 @@ fn assert_columns_follow_from_data(observation: &Observation) {
         live.observed_at,
         None,
         &every_resource(),
+        i64::MAX,
     );
     let again = again.expect("data has an id");
     assert_eq!(
@@ -135,6 +136,26 @@ proptest! {
         prop_assert!(is_fit(&event.skeleton()));
         for text in [Some(&event.event_type), event.subject_id.as_ref(), event.instance_id.as_ref(), event.user_id().as_ref()] {
             prop_assert!(text.is_none_or(|text| is_storable(text) && text.len() <= 255));
+        }
+    }
+
+    /// Neither way in freezes a row: what counts claims no version more than a day ahead, in itself or in what it embeds.
+    #[test]
+    fn no_version_of_the_future_is_observed(event in event(), resource in prop::sample::select(Resource::ALL), policy in policies(), now in 0i64..2_000_000_000_000_000) {
+        const DAY: i64 = 24 * 3600 * 1_000_000;
+        let no_later = |observations: &[Observation]| {
+            observations.iter().all(|observation| {
+                let versions = observation.live.iter().flat_map(|live| [live.updated_at, live.observed_at]);
+                versions.chain([observation.last_seen_at]).all(|version| version <= now + DAY)
+            })
+        };
+        let object = serde_json::from_str::<std::collections::BTreeMap<&str, &RawValue>>(&event).unwrap()["data"].get();
+        if let Ok(observations) = observe_objects(resource, &format!("[{object}]"), now, None, &policy, now) {
+            prop_assert!(no_later(&observations), "{observations:?}");
+        }
+        let event = Event::parse(&event, FALLBACK).unwrap();
+        if event.ignored(&policy, &[], now).is_none() {
+            prop_assert!(no_later(&event.observations(&policy)), "{event:?}");
         }
     }
 
