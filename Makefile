@@ -3,7 +3,7 @@
 
 PG ?= 15
 
-.PHONY: help demo demo-stop test test-all test-core test-server hostile check lint bench bench-compare install package clean
+.PHONY: help demo demo-stop test test-all test-core test-server hostile storm random-calls check lint bench bench-compare install package clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -31,6 +31,9 @@ test-server: ## only the tests that depend on the PostgreSQL version
 
 hostile: ## every change that a hostile owner of the extension can make; hours
 	@scripts/hostile $(PG)
+
+storm: ## 20,000 cancelled calls of what needs a background worker
+	@scripts/storm $(PG)
 
 check: ## format, lints, links of the manual, licences and sources of dependencies
 	@scripts/check

@@ -188,7 +188,7 @@ CREATE FUNCTION clerk.cancel_run(id bigint) RETURNS boolean
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_cancel_run';
 COMMENT ON FUNCTION clerk.cancel_run(bigint) IS
-    'Ends a run that waits or is under way; its worker stops at once when the transaction commits. What it has read stays, and clerk.start_backfill() goes on with a cancelled backfill. False if the run was over already, NULL for NULL. An unknown number raises 42704. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+    'Ends a run that waits or is under way; its worker stops at once when the transaction commits, and not if it is rolled back, to a savepoint or whole. What it has read stays, and clerk.start_backfill() goes on with a cancelled backfill. False if the run was over already, NULL for NULL. An unknown number raises 42704. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
 CREATE FUNCTION clerk.follow_run(id bigint) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER

@@ -43,7 +43,7 @@ AS $body$
     ), bad AS (
         SELECT r.*, r.state = 'running' AND COALESCE(r.heartbeat_at, r.started_at) < clock_timestamp() - interval '10 minutes' AS is_stuck
         FROM latest AS r
-        WHERE r.state = 'failed' OR r.state = 'queued' AND (r.attempts > 0 OR r.requested_at < clock_timestamp() - interval '10 minutes')
+        WHERE r.state = 'failed' OR r.state = 'queued' AND (r.last_error IS NOT NULL OR r.requested_at < clock_timestamp() - interval '10 minutes')
            OR r.state = 'running' AND COALESCE(r.heartbeat_at, r.started_at) < clock_timestamp() - interval '10 minutes'
     )
     (

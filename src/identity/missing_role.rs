@@ -71,7 +71,7 @@ fn note() {
     }
     // A time in the future, after the clock was set back, must not block it for ever.
     if (clock::now() - noted_at).abs() >= SECONDS {
-        note_missing_role::start(&issuer);
+        note_missing_role::start_at_commit(&issuer);
     }
 }
 

@@ -7,4 +7,4 @@ mod parts;
 mod record;
 mod round;
 
-pub use round::run_in_worker;
+pub use round::{Outcome, Progress, Scope, run_in_worker};

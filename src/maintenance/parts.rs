@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::round::Caller;
+use crate::error::Fault;
 use crate::mirror::prune::{self, prune_in};
 use crate::mirror::retry::{Retried, retry_due};
 use crate::mirror::setup;
@@ -12,22 +13,38 @@ use crate::mirror::{erase, handlers};
 use crate::operations::key_store::{self, issuer_hash};
 use crate::operations::realtime::keep_up;
 use crate::sync;
-use crate::token::keys::no_free_slot;
-use crate::workers::fetch_keys;
+use crate::workers::{Failure, fetch_keys};
+
+/// What a part is about. The launcher sees to the two apart, so that a broken mirror stops no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Keys, and whoever they are passed on to.
+    Keys,
+    /// The mirror, its events and its runs.
+    Mirror,
+}
 
 /// A part, and what it says of itself.
-pub type Part = (&'static str, fn(Caller) -> Value);
+pub struct Part {
+    pub name: &'static str,
+    pub about: About,
+    pub run: fn(Caller) -> Value,
+}
+
+const fn part(name: &'static str, about: About, run: fn(Caller) -> Value) -> Part {
+    Part { name, about, run }
+}
 
 /// In this order. Those that wait for workers come first, because in SQL the others leave rows locked until the transaction
 /// ends; keys come before whatever passes keys on.
 pub const PARTS: &[Part] = &[
-    ("keys", keys),
-    ("handlers", handlers),
-    ("realtime", realtime),
-    ("retried", retried),
-    ("erased", erased),
-    ("pruned", pruned),
-    ("syncs", syncs),
+    part("keys", About::Keys, keys),
+    part("handlers", About::Mirror, handlers),
+    part("realtime", About::Keys, realtime),
+    part("retried", About::Mirror, retried),
+    part("erased", About::Mirror, erased),
+    part("pruned", About::Mirror, pruned),
+    part("syncs", About::Mirror, syncs),
 ];
 
 /// A part that goes through much ends after this; the rest is for the next round.
@@ -56,13 +73,14 @@ fn fetch(issuer: &str) {
 }
 
 fn fetch_in_workers(issuers: &[String]) {
-    let start = |issuer: &String| match fetch_keys::start_for(issuer) {
-        Ok(worker) => worker.unwrap_or_else(|| no_free_slot().raise()),
-        Err(fault) => fault.raise(),
-    };
+    let raise = |failure: Failure| failure.fault(&fetch_keys::TASK).raise();
+    let start = |issuer: &String| fetch_keys::start_for(issuer).unwrap_or_else(raise);
     let workers: Vec<_> = issuers.iter().map(start).collect();
     for worker in workers {
         worker.wait(fetch_keys::longest());
+        if let Some(failure) = worker.failure() {
+            raise(failure);
+        }
     }
 }
 
@@ -120,7 +138,14 @@ fn pruned(caller: Caller) -> Value {
     prune_in(|kind| caller.batch(|| prune::count(kind)))
 }
 
-/// Runs that are due, or that were interrupted.
+/// Runs that were interrupted or put off, and those that are due.
 fn syncs(caller: Caller) -> Value {
-    caller.batch(sync::start_due)
+    let (lanes, failed) = caller.batch(sync::start_open);
+    let mut report = caller.batch(sync::request_due);
+    report["lanes"] = json!(lanes);
+    if !failed.is_empty() {
+        report["not_started"] = failed.iter().map(|fault| fault.message().to_owned()).collect();
+        failed.into_iter().for_each(Fault::warn);
+    }
+    report
 }

@@ -1,5 +1,6 @@
 //! What this library needs of PostgreSQL itself. Nothing here knows Clerk: names of extensions, schemas and tables are arguments.
 
+pub mod at_commit;
 pub mod backend_local;
 pub mod catalog;
 pub mod cell;
@@ -8,6 +9,8 @@ pub mod executor_run;
 pub mod extension;
 pub mod guc_nesting;
 pub mod hidden_statement;
+pub mod last_words;
 pub mod primary_key;
 pub mod relation;
 pub mod result;
+pub mod worker_session;

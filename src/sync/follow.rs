@@ -6,19 +6,22 @@ use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 
 use super::kind::Kind;
+use super::run::note_not_started;
 use super::start::no_such_run;
 use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};
 use crate::pg::backend_local::BackendLocal;
-use crate::workers::one_shot::nap;
-use crate::workers::run_syncs;
+use crate::workers::one_shot::pause;
+use crate::workers::{Failure, run_syncs};
 
 c_function!(clerk_follow_run, follow_run);
 
 /// How long one call waits.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longest time between two attempts to have a worker take the run; the first is a second.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// How often progress within one table is told.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -32,6 +35,9 @@ struct Told {
     progress: String,
     progress_at: Instant,
     waiting: String,
+    /// How often in a row no worker took the run, and when that is tried again.
+    failures: u32,
+    try_again_at: Instant,
 }
 
 static TOLD: BackendLocal<Option<Told>> = BackendLocal::new(None);
@@ -54,17 +60,64 @@ fn follow_run(call: &Call) -> Option<pg_sys::Datum> {
         "cancelled" => cancelled(id).raise(),
         _ => {}
     }
-    if seen.is_due && !run_syncs::start_now(&seen.issuer, seen.kind.lane()) {
-        tell_once(
-            &mut told.waiting,
-            "waits for a background worker: all max_worker_processes are taken".to_owned(),
-        );
-    } else if let Some(waits) = seen.waits() {
+    let failure = if seen.is_due && Instant::now() >= told.try_again_at {
+        have_it_taken(&seen, &mut told)
+    } else {
+        pause(PAUSE);
+        None
+    };
+    if failure.is_none()
+        && let Some(waits) = seen.waits()
+    {
         tell_once(&mut told.waiting, waits);
     }
     TOLD.with(|kept| *kept = Some(told));
-    nap(PAUSE);
+    // At the end, because it locks the run.
+    if let Some(fault) = failure
+        && !is_read_only()
+    {
+        note_not_started(&seen.issuer, seen.kind.lane(), &fault);
+    }
     false.into_datum()
+}
+
+/// Starts a worker unless one has the run, and waits for a while. Gives why no worker took it.
+fn have_it_taken(seen: &Seen, told: &mut Told) -> Option<Fault> {
+    let until = Instant::now() + PAUSE;
+    let failure = match run_syncs::start_now(&seen.issuer, seen.kind.lane()) {
+        Ok(None) => None,
+        Err(failure) => Some(failure),
+        Ok(Some(worker)) => {
+            let begun = worker.wait_until_begun(PAUSE);
+            // It may still end because it can take nothing.
+            worker.wait(until.saturating_duration_since(Instant::now()));
+            match begun {
+                Err(Failure::NotBegun(_)) | Ok(()) => worker.failure(),
+                Err(failure) => Some(failure),
+            }
+        }
+    };
+    let Some(failure) = failure else {
+        told.failures = 0;
+        pause(until.saturating_duration_since(Instant::now()));
+        return None;
+    };
+    let fault = failure.fault(&run_syncs::TASK);
+    tell_once(
+        &mut told.waiting,
+        format!("waits for a worker: {}", fault.message()),
+    );
+    let rest = PAUSE.saturating_mul(1 << told.failures.min(6)).min(LONGEST_REST);
+    told.failures += 1;
+    told.try_again_at = Instant::now() + rest;
+    pause(until.saturating_duration_since(Instant::now()));
+    Some(fault)
+}
+
+/// Whether the transaction may not write, so that nothing can be noted.
+fn is_read_only() -> bool {
+    // SAFETY: reads variables of the backend.
+    unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
 }
 
 /// A run as it is now.
@@ -134,6 +187,8 @@ fn begin(seen: &Seen) -> Told {
         progress: String::new(),
         progress_at: Instant::now(),
         waiting: String::new(),
+        failures: 0,
+        try_again_at: Instant::now(),
     }
 }
 

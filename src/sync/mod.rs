@@ -24,5 +24,5 @@ mod walk;
 pub use instance::find as find_instance;
 pub use kind::Lane;
 pub use perform::perform;
-pub use run::{any_due, issuer_with_hash, next_due_in, take_next};
-pub use schedule::start_due;
+pub use run::{any_due, issuer_with_hash, next_due_in, put_off_all, take_next};
+pub use schedule::{request_due, start_open};

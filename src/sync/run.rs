@@ -4,7 +4,10 @@ use clerk_core::mirror::Resource;
 use pgrx::prelude::*;
 
 use super::kind::{Kind, Lane};
+use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};
+use crate::mirror::setup;
+use crate::subtransaction::SqlError;
 
 /// A run that this process has.
 #[derive(Debug, Clone)]
@@ -32,17 +35,7 @@ pub fn issuer_with_hash(hash: i64) -> Option<String> {
 /// Whether a run of the lane waits to be taken. One that is `running` does as well, for who has the lane's lock: whoever had it
 /// before is gone.
 pub fn any_due(issuer: &str, lane: Lane) -> bool {
-    static ANY: Prepared = Prepared::new(
-        "SELECT FROM clerk.sync_runs AS r
-         WHERE r.issuer = $1 AND r.state IN ('queued', 'running') AND (r.subject_id IS NOT NULL) = $2
-           AND (r.state = 'running' OR COALESCE(r.next_attempt_at <= clock_timestamp(), true)) LIMIT 1",
-        &[pg_sys::TEXTOID, pg_sys::BOOLOID],
-    );
-    !ANY.query(
-        &[issuer.into_datum(), (lane == Lane::Subjects).into_datum()],
-        |_| (),
-    )
-    .is_empty()
+    !due(issuer, lane).is_empty()
 }
 
 /// Takes the next run of the lane, one that was interrupted first. The caller has the lane's lock.
@@ -158,35 +151,80 @@ impl Run {
         ]);
     }
 
-    /// Puts the run off because of something that may pass: five seconds, doubled with every attempt in a row up to half an
-    /// hour, ±20 %. After `max_attempts` it has failed.
+    /// Puts the run off because of something that may pass.
     pub fn put_off(&self, trouble: &Trouble, max_attempts: i32) {
-        static PUT_OFF: Prepared = Prepared::new(
-            "UPDATE clerk.sync_runs AS r
-             SET state = CASE WHEN r.attempts + 1 >= $5 THEN 'failed' ELSE 'queued' END, attempts = r.attempts + 1,
-                 next_attempt_at = CASE WHEN r.attempts + 1 < $5 THEN
-                     clock_timestamp() + LEAST(5 * 2.0 ^ LEAST(r.attempts, 20), 1800) * (0.8 + 0.4 * random()) * interval '1 second' END,
-                 finished_at = CASE WHEN r.attempts + 1 >= $5 THEN clock_timestamp() END,
-                 last_error = $2, last_hint = $3, trace_id = $4
-             WHERE r.id = $1 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()",
-            &[
-                pg_sys::INT8OID,
-                pg_sys::TEXTOID,
-                pg_sys::TEXTOID,
-                pg_sys::TEXTOID,
-                pg_sys::INT4OID,
-            ],
-        );
-        PUT_OFF.run(&[
-            self.id.into_datum(),
-            trouble.message.as_str().into_datum(),
-            Some(trouble.hint.as_str())
-                .filter(|hint| !hint.is_empty())
-                .into_datum(),
-            trouble.trace_id.as_deref().into_datum(),
-            max_attempts.into_datum(),
-        ]);
+        put_off(&[self.id], true, trouble, max_attempts);
     }
+}
+
+/// Five seconds, doubled with every attempt in a row up to half an hour, ±20 %. After `max_attempts` a run has failed. With
+/// `only_ours`, only runs that this worker has.
+fn put_off(ids: &[i64], only_ours: bool, trouble: &Trouble, max_attempts: i32) {
+    static PUT_OFF: Prepared = Prepared::new(
+        "UPDATE clerk.sync_runs AS r
+         SET state = CASE WHEN r.attempts + 1 >= $5 THEN 'failed' ELSE 'queued' END, attempts = r.attempts + 1,
+             next_attempt_at = CASE WHEN r.attempts + 1 < $5 THEN
+                 clock_timestamp() + LEAST(5 * 2.0 ^ LEAST(r.attempts, 20), 1800) * (0.8 + 0.4 * random()) * interval '1 second' END,
+             finished_at = CASE WHEN r.attempts + 1 >= $5 THEN clock_timestamp() END,
+             last_error = $2, last_hint = $3, trace_id = $4
+         WHERE r.id = ANY ($1) AND r.state IN ('queued', 'running')
+           AND (NOT $6 OR r.state = 'running' AND r.worker_pid = pg_backend_pid())",
+        &[
+            pg_sys::INT8ARRAYOID,
+            pg_sys::TEXTOID,
+            pg_sys::TEXTOID,
+            pg_sys::TEXTOID,
+            pg_sys::INT4OID,
+            pg_sys::BOOLOID,
+        ],
+    );
+    PUT_OFF.run(&[
+        ids.to_vec().into_datum(),
+        trouble.message.as_str().into_datum(),
+        Some(trouble.hint.as_str())
+            .filter(|hint| !hint.is_empty())
+            .into_datum(),
+        trouble.trace_id.as_deref().into_datum(),
+        max_attempts.into_datum(),
+        only_ours.into_datum(),
+    ]);
+}
+
+/// Runs of the lane that a worker should take, with the lane's lock.
+fn due(issuer: &str, lane: Lane) -> Vec<i64> {
+    static DUE: Prepared = Prepared::new(
+        "SELECT r.id FROM clerk.sync_runs AS r
+         WHERE r.issuer = $1 AND (r.subject_id IS NOT NULL) = $2
+           AND (r.state = 'running' OR r.state = 'queued' AND COALESCE(r.next_attempt_at <= clock_timestamp(), true))",
+        &[pg_sys::TEXTOID, pg_sys::BOOLOID],
+    );
+    let arguments = [issuer.into_datum(), (lane == Lane::Subjects).into_datum()];
+    let ids = DUE.query(&arguments, |row| row.get::<i64>(1));
+    ids.into_iter().flatten().collect()
+}
+
+/// Puts off every run of the lane that is due, because none can be taken. The caller has the lane's lock.
+pub fn put_off_all(issuer: &str, lane: Lane, error: &SqlError) {
+    let trouble = Trouble {
+        message: error.to_string(),
+        hint: "The run could not be taken by its worker. Mend the cause; it is tried again.".to_owned(),
+        trace_id: None,
+    };
+    put_off(&due(issuer, lane), false, &trouble, setup::current().max_attempts);
+}
+
+/// Notes, in every run of the lane that is due, why no worker takes it.
+pub fn note_not_started(issuer: &str, lane: Lane, fault: &Fault) {
+    static NOTE: Prepared = Prepared::new(
+        "UPDATE clerk.sync_runs AS r SET last_error = $2, last_hint = $3, trace_id = NULL
+         WHERE r.id = ANY ($1) AND r.state IN ('queued', 'running') AND r.last_error IS DISTINCT FROM $2",
+        &[pg_sys::INT8ARRAYOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+    );
+    NOTE.run(&[
+        due(issuer, lane).into_datum(),
+        fault.message().into_datum(),
+        fault.hint().into_datum(),
+    ]);
 }
 
 /// How long until the next run of the lane that was put off is due; None if none is.

@@ -1,35 +1,64 @@
 //! What `maintain` does by itself: reconciles that are due, runs that were interrupted or put off, runs that are old.
 
+use std::time::Duration;
+
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
 use super::instance::{has_secret_key, try_hold};
 use super::kind::Lane;
+use super::run::note_not_started;
 use super::start::insert_reconcile;
+use crate::error::Fault;
 use crate::mirror::prepared::Prepared;
 use crate::operations::instances::{self, Instance};
 use crate::workers::run_syncs;
 
-/// Asks for reconciles that are due and has workers go on with what nobody works on; says what it did. In a transaction of the
-/// caller's, at whose commit the workers are started.
-pub fn start_due() -> Value {
+/// How long a worker may take to begin.
+const BEGINNING: Duration = Duration::from_secs(2);
+
+/// Asks for reconciles that are due, whose workers are started when the transaction commits, and forgets old runs; says what it did.
+pub fn request_due() -> Value {
     let mut requested = Vec::new();
     for instance in instances::all() {
-        if has_secret_key(&instance.issuer) && try_hold(&instance.issuer) {
-            requested.extend(request_due(&instance));
+        if has_secret_key(&instance.issuer)
+            && try_hold(&instance.issuer)
+            && let Some(id) = request(&instance)
+        {
+            requested.push(id);
+            run_syncs::start_at_commit(&instance.issuer, Lane::Walks);
         }
     }
-    let mut started = 0;
-    for (issuer, lane) in open_lanes() {
-        run_syncs::start_at_commit(&issuer, lane);
-        started += 1;
+    json!({ "requested": requested, "pruned": prune() })
+}
+
+/// Has workers go on with what nobody works on. Gives how many were started, and why others were not, which is noted in their runs.
+/// In a transaction of its own, if it can: it waits for the workers to begin.
+pub fn start_open() -> (usize, Vec<Fault>) {
+    let started: Vec<_> = open_lanes()
+        .into_iter()
+        .map(|(issuer, lane)| {
+            let worker = run_syncs::start_now(&issuer, lane);
+            (issuer, lane, worker)
+        })
+        .collect();
+    let mut failed = Vec::new();
+    let all = started.len();
+    for (issuer, lane, worker) in started {
+        let begun =
+            worker.and_then(|worker| worker.map_or(Ok(()), |worker| worker.wait_until_begun(BEGINNING)));
+        if let Err(failure) = begun {
+            let fault = failure.fault(&run_syncs::TASK);
+            note_not_started(&issuer, lane, &fault);
+            failed.push(fault);
+        }
     }
-    json!({ "requested": requested, "lanes": started, "pruned": prune() })
+    (all - failed.len(), failed)
 }
 
 /// The number of the new reconcile, if one is due. A full one counts as the other as well. One that failed is not tried again
 /// before the other is due.
-fn request_due(instance: &Instance) -> Option<i64> {
+fn request(instance: &Instance) -> Option<i64> {
     static DUE: Prepared = Prepared::new(
         "WITH setting AS (
              SELECT s.reconcile_every AS often, s.full_reconcile_every AS seldom FROM clerk.settings AS s

@@ -13,8 +13,8 @@ use super::trust::{self, Instance};
 use crate::error::Fault;
 use crate::operations::key_store::issuer_hash;
 use crate::pg::backend_local::BackendLocal;
-use crate::workers::fetch_keys;
 use crate::workers::one_shot::nap;
+use crate::workers::{Failure, fetch_keys};
 use crate::{catalog, clock, settings};
 
 /// One row of `clerk.jwks_fetches`, times in seconds since 1970.
@@ -89,10 +89,16 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 fn start_fetch(issuer: &str, before: &Fetches) -> Result<(), Fault> {
     let mut started = false;
     for _ in 0..LOOKS {
-        if !started && let Some(worker) = fetch_keys::start_for(issuer)? {
-            started = true;
-            note_start(issuer);
-            worker.wait(fetch_keys::longest());
+        if !started {
+            match fetch_keys::start_for(issuer) {
+                Ok(worker) => {
+                    started = true;
+                    note_start(issuer);
+                    worker.wait(fetch_keys::longest());
+                }
+                Err(Failure::NoSlot) => {}
+                Err(failure) => return Err(failure.fault(&fetch_keys::TASK)),
+            }
         }
         // Ours ends at once if another was first.
         if Fetches::of(issuer).attempted_at != before.attempted_at {
@@ -160,11 +166,7 @@ fn may_start_workers() -> bool {
 }
 
 /// What to say when every slot for background workers is taken (53400).
-pub fn no_free_slot() -> Fault {
-    Fault::new(
-        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-        "no background worker is free to fetch Clerk's keys",
-        "Raise max_worker_processes and restart the server, or try again when other workers have ended.",
-    )
-    .with_reason(Reason::JwkFailedToResolve)
+fn no_free_slot() -> Fault {
+    let fault = Failure::NoSlot.fault(&fetch_keys::TASK);
+    fault.with_reason(Reason::JwkFailedToResolve)
 }

@@ -7,7 +7,6 @@ use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use clerk_core::{Jwk, Rules, VerifyingKey, quote};
 use pgrx::prelude::*;
@@ -18,7 +17,7 @@ use crate::error::Fault;
 use crate::identity;
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::relation::Table;
-use crate::workers::wake::wake_at_commit;
+use crate::workers::wake::wake_for_change_at_commit;
 
 /// Where the identity helpers look; see `clerk.set_identity_source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,7 +316,7 @@ fn trust_changed(call: &Call) -> Option<pg_sys::Datum> {
         });
         pg_sys::CacheInvalidateRelcache((*data).tg_relation);
         // New instances, keys and secrets are work for the next round of maintenance: no need to wait for it.
-        wake_at_commit(Duration::ZERO);
+        wake_for_change_at_commit();
         Some(pg_sys::Datum::from(std::ptr::null_mut::<std::ffi::c_void>()))
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! It only asks and tells; nothing that it learns is stored.
 
-use std::ffi::CStr;
 use std::time::Duration;
 
 use clerk_core::Jwk;
@@ -11,26 +10,22 @@ use pgrx::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::Exchange;
+use super::exchange::KEY_SETS;
 use super::one_shot::{self, OneShot};
+use super::session;
+use super::task::Task;
 use crate::clerk_api::{Backend, jwks, objects};
 use crate::clock;
 use crate::error::Fault;
-use crate::token::keys::no_free_slot;
 
-const FUNCTION: &CStr = c"clerk_ask_clerk_worker";
-const NAME: &CStr = c"clerk_sync: ask Clerk";
+const TASK: Task = Task {
+    function: c"clerk_ask_clerk_worker",
+    name: c"clerk_sync: ask Clerk",
+    purpose: "ask Clerk",
+};
 
 /// Clerk may want to be left alone for a while, and somebody is waiting.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// What the worker is told.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    database: u32,
-    owner: u32,
-    exchange: u32,
-}
 
 #[derive(Serialize, Deserialize)]
 enum Question {
@@ -89,49 +84,17 @@ fn ask<A: DeserializeOwned>(question: &Question) -> Result<A, Fault> {
     // There the worker would not start before the standby is promoted.
     // SAFETY: raises, or does nothing.
     unsafe { pg_sys::PreventCommandDuringRecovery(c"questions to Clerk".as_ptr()) };
-    let exchange = Exchange::ask(question).ok_or_else(no_answer)?;
-    let order = Order {
-        // SAFETY: MyDatabaseId is set in every backend that runs SQL.
-        database: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        owner: one_shot::owner()?.to_u32(),
-        exchange: exchange.handle(),
-    };
-    let argument =
-        serde_json::to_string(&order).map_err(|error| Fault::prerequisite(error.to_string(), ""))?;
-    let worker = TerminatedOnDrop(one_shot::start(FUNCTION, NAME, &argument).ok_or_else(no_free_slot)?);
-    worker.0.wait(LONGEST);
-    exchange.answer().ok_or_else(no_answer)
-}
-
-/// Nobody else waits for the answer, so a cancelled call ends its worker.
-struct TerminatedOnDrop(OneShot);
-
-impl Drop for TerminatedOnDrop {
-    fn drop(&mut self) {
-        self.0.terminate();
-    }
-}
-
-fn no_answer() -> Fault {
-    Fault::prerequisite(
-        format!(
-            "the background worker that asks Clerk gave no answer within {} s",
-            LONGEST.as_secs()
-        ),
-        "Try again; if that does not help, the server log says why. A common cause is that no more connections are allowed.",
-    )
+    let worker = one_shot::start(&TASK, (), question, KEY_SETS).map(OneShot::for_us_alone);
+    let answer = worker.and_then(|worker| worker.answer(LONGEST));
+    answer.map_err(|failure| failure.fault(&TASK))
 }
 
 /// Entry point of the worker.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_ask_clerk_worker(_argument: pg_sys::Datum) {
-    let Ok(order) = serde_json::from_str::<Order>(&one_shot::argument()) else {
-        return Fault::argument("clerk_ask_clerk_worker was started without an order", "").warn();
-    };
-    one_shot::connect(order.database.into(), order.owner.into());
     // The one who asked may have been cancelled.
-    let Some(exchange) = Exchange::open(order.exchange) else {
+    let Some(exchange) = session::begin::<()>().and_then(|begun| begun.exchange) else {
         return;
     };
     match exchange.question::<Question>() {

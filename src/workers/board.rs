@@ -12,9 +12,7 @@ const WAKES: usize = 64;
 struct Board {
     /// Address of the launcher's latch, which lies in shared memory too; 0 before it has run.
     latch: AtomicUsize,
-    /// What the last look into a database found: see `pack`. 0: nothing yet.
-    found: AtomicU64,
-    /// Databases that ask for a round, and in how many seconds. 0: free.
+    /// Databases that ask for a round: see `pack`. 0: free.
     wakes: [AtomicU64; WAKES],
 }
 
@@ -22,7 +20,6 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             latch: AtomicUsize::new(0),
-            found: AtomicU64::new(0),
             wakes: [const { AtomicU64::new(0) }; WAKES],
         }
     }
@@ -47,13 +44,39 @@ fn board() -> Option<&'static Board> {
     IS_PRELOADED.load(Ordering::Relaxed).then(|| BOARD.get())
 }
 
-/// A database, which is never 0, and something about it.
-fn pack(database: pg_sys::Oid, value: u32) -> u64 {
-    u64::from(database.to_u32()) << 32 | u64::from(value)
+/// What a database asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
+    /// In how many seconds a round is wanted.
+    pub seconds: u32,
+    /// Whether something was changed for which earlier rounds may have failed.
+    pub is_changed: bool,
 }
 
-fn unpack(word: u64) -> (pg_sys::Oid, u32) {
-    (pg_sys::Oid::from((word >> 32) as u32), word as u32)
+impl Wake {
+    const CHANGED: u32 = 1 << 31;
+
+    /// Both.
+    fn and(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds.min(other.seconds),
+            is_changed: self.is_changed || other.is_changed,
+        }
+    }
+}
+
+/// A database, which is never 0, and what it asks for.
+fn pack(database: pg_sys::Oid, wake: Wake) -> u64 {
+    let flag = if wake.is_changed { Wake::CHANGED } else { 0 };
+    u64::from(database.to_u32()) << 32 | u64::from(wake.seconds.min(Wake::CHANGED - 1) | flag)
+}
+
+fn unpack(word: u64) -> (pg_sys::Oid, Wake) {
+    let wake = Wake {
+        seconds: word as u32 & !Wake::CHANGED,
+        is_changed: word as u32 & Wake::CHANGED != 0,
+    };
+    (pg_sys::Oid::from((word >> 32) as u32), wake)
 }
 
 /// The launcher, which is the running process, listens from now on.
@@ -66,18 +89,18 @@ pub fn listen() {
     }
 }
 
-/// Asks the launcher for a round in the database in that many seconds. Neither waits nor raises.
-pub fn wake(database: pg_sys::Oid, seconds: u32) {
+/// Asks the launcher for a round in the database. Neither waits nor raises.
+pub fn wake(database: pg_sys::Oid, wake: Wake) {
     let Some(board) = board() else {
         return;
     };
     for place in &board.wakes {
-        let noted = place.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            let (other, sooner) = unpack(word);
-            (word == 0 || other == database && sooner > seconds).then(|| pack(database, seconds))
+        let noted = place.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| match unpack(word) {
+            _ if word == 0 => Some(pack(database, wake)),
+            (other, earlier) if other == database => Some(pack(database, earlier.and(wake))),
+            _ => None,
         });
-        let is_there = noted.map_or_else(|word| unpack(word).0 == database, |_| true);
-        if is_there {
+        if noted.is_ok() {
             break;
         }
     }
@@ -89,8 +112,8 @@ pub fn wake(database: pg_sys::Oid, seconds: u32) {
     }
 }
 
-/// Takes down which databases ask for a round, and in how many seconds.
-pub fn take_wakes() -> Vec<(pg_sys::Oid, u32)> {
+/// Takes down which databases ask for a round.
+pub fn take_wakes() -> Vec<(pg_sys::Oid, Wake)> {
     let places = board().map_or(&[][..], |board| &board.wakes);
     let words = places.iter().map(|place| place.swap(0, Ordering::AcqRel));
     words.filter(|word| *word != 0).map(unpack).collect()
@@ -99,19 +122,4 @@ pub fn take_wakes() -> Vec<(pg_sys::Oid, u32)> {
 /// Whether a database asks for a round.
 pub fn has_wakes() -> bool {
     board().is_some_and(|board| board.wakes.iter().any(|place| place.load(Ordering::Acquire) != 0))
-}
-
-/// Leaves what a look into a database found: the owner of the extension, or that it is not there.
-pub fn leave_finding(database: pg_sys::Oid, owner: Option<pg_sys::Oid>) {
-    if let Some(board) = board() {
-        let owner = owner.unwrap_or(pg_sys::InvalidOid).to_u32();
-        board.found.store(pack(database, owner), Ordering::Release);
-    }
-}
-
-/// What a look into the database found. None if it ended without an answer.
-pub fn take_finding(database: pg_sys::Oid) -> Option<Option<pg_sys::Oid>> {
-    let (of, owner) = unpack(board()?.found.swap(0, Ordering::AcqRel));
-    let owner = pg_sys::Oid::from(owner);
-    (of == database).then_some(Some(owner).filter(|owner| *owner != pg_sys::InvalidOid))
 }

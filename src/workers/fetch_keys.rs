@@ -3,7 +3,6 @@
 //! Started by a token that fits no cached key, it stores what it fetched. Started by an administrator's call, it hands
 //! the keys back, because they belong to that call's transaction.
 
-use std::ffi::CStr;
 use std::time::Duration;
 
 use clerk_core::{Jwk, Reason, Refusal};
@@ -11,50 +10,36 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, KEY_SETS, SHORT};
+use super::failure::Failure;
 use super::one_shot::{self, OneShot};
+use super::session;
+use super::task::Task;
 use crate::clerk_api;
 use crate::error::Fault;
 use crate::operations::key_store::{self, Origin};
 use crate::settings;
 use crate::subtransaction::{SqlError, survive};
-use crate::token::keys::no_free_slot;
 
-const FUNCTION: &CStr = c"clerk_fetch_keys_worker";
-const NAME: &CStr = c"clerk_sync: fetch keys";
+pub const TASK: Task = Task {
+    function: c"clerk_fetch_keys_worker",
+    name: c"clerk_sync: fetch keys",
+    purpose: "fetch Clerk's keys",
+};
 
-/// What the worker is told; small enough for a worker's argument.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    database: u32,
-    owner: u32,
-    purpose: Purpose,
-}
-
+/// What the worker is told.
 #[derive(Serialize, Deserialize)]
 enum Purpose {
     /// Store the keys of the instance whose issuer has this hash, unless that was tried just now.
     Store(i64),
-    /// Answer a question in shared memory.
-    Answer(u32),
+    /// Answer a question.
+    Answer,
 }
 
-fn start(purpose: Purpose) -> Result<Option<OneShot>, Fault> {
-    // SAFETY: MyDatabaseId is set in every backend that runs SQL.
-    let database = unsafe { pg_sys::MyDatabaseId };
-    let order = Order {
-        database: database.to_u32(),
-        owner: one_shot::owner()?.to_u32(),
-        purpose,
-    };
-    let argument =
-        serde_json::to_string(&order).map_err(|error| Fault::prerequisite(error.to_string(), ""))?;
-    Ok(one_shot::start(FUNCTION, NAME, &argument))
-}
-
-/// Starts a worker that fetches and stores the keys of a committed instance. None if no slot is free.
-pub fn start_for(issuer: &str) -> Result<Option<OneShot>, Fault> {
-    start(Purpose::Store(key_store::issuer_hash(issuer)))
+/// Starts a worker that fetches and stores the keys of a committed instance.
+pub fn start_for(issuer: &str) -> Result<OneShot, Failure> {
+    let purpose = Purpose::Store(key_store::issuer_hash(issuer));
+    one_shot::start(&TASK, purpose, &(), SHORT)
 }
 
 /// How long a worker may take: one request and its short transactions.
@@ -79,29 +64,23 @@ struct Trouble {
 /// The keys at `url`, fetched by a worker while we wait.
 pub fn fetch_now(url: &str) -> Result<Vec<Jwk>, Fault> {
     let question = Question { url: url.to_owned() };
-    let exchange = Exchange::ask(&question)
-        .ok_or_else(|| Fault::argument("the URL is too long", "Pass a URL of ordinary length."))?;
-    let worker = start(Purpose::Answer(exchange.handle()))?.ok_or_else(no_free_slot)?;
-    let worker = TerminatedOnDrop(worker);
-    worker.0.wait(longest());
-    match exchange.answer::<Result<Vec<Jwk>, Trouble>>() {
-        Some(Ok(keys)) => Ok(keys),
-        Some(Err(trouble)) => Err(refusal(trouble).into()),
-        None => Err(Refusal::new(
-            Reason::JwkRemoteFailedToLoad,
-            "the background worker that fetches Clerk's keys ended without an answer",
-            "The server log says why; a common cause is that no more connections are allowed.",
-        )
-        .into()),
-    }
+    let worker = one_shot::start(&TASK, Purpose::Answer, &question, KEY_SETS).map(OneShot::for_us_alone);
+    let answer = worker.and_then(|worker| worker.answer::<Result<Vec<Jwk>, Trouble>>(longest()));
+    answer
+        .map_err(not_fetched)?
+        .map_err(|trouble| refusal(trouble).into())
 }
 
-/// Nobody else waits for the answer, so a cancelled call ends its worker.
-struct TerminatedOnDrop(OneShot);
-
-impl Drop for TerminatedOnDrop {
-    fn drop(&mut self) {
-        self.0.terminate();
+/// Whatever became of the worker, the keys could not be fetched (08006), unless none could be started.
+fn not_fetched(failure: Failure) -> Fault {
+    match failure {
+        Failure::Refused(fault) => fault,
+        Failure::NoSlot => failure.fault(&TASK).with_reason(Reason::JwkFailedToResolve),
+        failure => {
+            let fault = failure.fault(&TASK);
+            let (message, hint) = (fault.message().to_owned(), fault.hint().to_owned());
+            Refusal::new(Reason::JwkRemoteFailedToLoad, message, hint).into()
+        }
     }
 }
 
@@ -120,26 +99,22 @@ fn refusal(trouble: Trouble) -> Refusal {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fetch_keys_worker(_argument: pg_sys::Datum) {
-    let Ok(order) = serde_json::from_str::<Order>(&one_shot::argument()) else {
-        return Fault::argument("clerk_fetch_keys_worker was started without an order", "").warn();
+    let Some(begun) = session::begin() else {
+        return;
     };
-    one_shot::connect(order.database.into(), order.owner.into());
-    match order.purpose {
+    match begun.order.what {
         Purpose::Store(hash) => {
             if let Err(error) = store(hash) {
                 let hint = "A token that fits no key, or the next round of maintenance, tries again.";
                 Fault::new(error.sqlstate, error.message, hint).warn();
             }
         }
-        Purpose::Answer(handle) => answer(handle),
+        // The one who asked may have been cancelled.
+        Purpose::Answer => begun.exchange.into_iter().for_each(answer),
     }
 }
 
-fn answer(handle: u32) {
-    // The one who asked may have been cancelled.
-    let Some(exchange) = Exchange::open(handle) else {
-        return;
-    };
+fn answer(exchange: &Exchange) {
     let Some(question) = exchange.question::<Question>() else {
         return;
     };

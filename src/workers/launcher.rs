@@ -5,27 +5,36 @@
 //! round ends another process. If it ends itself, the server starts it again.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pgrx::PgSqlErrorCode;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 
+use super::database::Database;
+use super::failure::Failure;
 use super::give_way::is_wanted;
-use super::look::{self, Finding};
-use super::one_shot::{self, OneShot, nap};
+use super::look::look;
+use super::one_shot::{self, nap};
+use super::session;
+use super::task::Task;
 use super::{board, maintain};
 use crate::error::Fault;
+use crate::maintenance::Scope;
 use crate::{catalog, settings};
 
-const FUNCTION: &CStr = c"clerk_launcher_worker";
-const NAME: &CStr = c"clerk_sync: launcher";
+const TASK: Task = Task {
+    function: c"clerk_launcher_worker",
+    name: c"clerk_sync: launcher",
+    purpose: "start clerk_sync's maintenance",
+};
 
 /// When the server starts it again after an error.
 const RESTART_SECONDS: i32 = 10;
 /// Rounds at the same time. Each takes a worker slot, of which there are eight unless somebody made more.
 const MOST_ROUNDS: usize = 3;
+/// Rounds at the same time that only see to keys, because the rest is at work or fails.
+const MOST_ROUNDS_OF_KEYS: usize = 2;
 /// A database without the extension is looked into again after this, or when it asks for a round.
 const RARELY: Duration = Duration::from_secs(600);
 /// When to come back to a database that somebody wants alone.
@@ -39,7 +48,7 @@ pub fn register() {
         return;
     }
     board::reserve();
-    let mut worker = one_shot::describe(FUNCTION, NAME, c"clerk_sync launcher");
+    let mut worker = one_shot::describe(&TASK, c"clerk_sync launcher");
     worker.bgw_restart_time = RESTART_SECONDS;
     // SAFETY: the description is copied.
     unsafe { pg_sys::RegisterBackgroundWorker(&mut worker) };
@@ -56,11 +65,11 @@ unsafe extern "C-unwind" {
 pub extern "C-unwind" fn clerk_launcher_worker(_argument: pg_sys::Datum) {
     // SAFETY: at the start of the worker, on its main thread; without a database there is no role either.
     unsafe {
-        one_shot::handle_signal(pg_sys::SIGHUP, SignalHandlerForConfigReload);
-        one_shot::accept_signals();
+        session::handle_signal(pg_sys::SIGHUP, SignalHandlerForConfigReload);
+        session::accept_signals();
         pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0);
     }
-    one_shot::show_name();
+    session::show_name();
     board::listen();
     let mut launcher = Launcher::default();
     loop {
@@ -71,22 +80,6 @@ pub extern "C-unwind" fn clerk_launcher_worker(_argument: pg_sys::Datum) {
         };
         nap(rest);
     }
-}
-
-/// What the launcher knows of a database.
-struct Database {
-    /// When its next round is due, or the next look.
-    due: Instant,
-    /// The round that is running.
-    round: Option<Round>,
-    /// Whether the log has been told that its owner cannot have workers.
-    is_told: bool,
-}
-
-/// A round that was started.
-struct Round {
-    worker: OneShot,
-    since: Instant,
 }
 
 #[derive(Default)]
@@ -108,24 +101,25 @@ impl Launcher {
             pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
         }
         // The interval may have become shorter.
-        let latest = Instant::now() + settings::maintain_interval().unwrap_or(RARELY);
+        let latest = settings::maintain_interval().unwrap_or(RARELY);
         for database in self.databases.values_mut() {
-            database.due = database.due.min(latest);
+            database.hasten(latest);
         }
     }
 
     /// Starts what is due. Gives how long there is nothing to do.
     fn pass(&mut self, interval: Duration) -> Duration {
         self.list_databases();
-        self.collect_rounds();
-        for (database, seconds) in board::take_wakes() {
+        for (oid, database) in &mut self.databases {
+            database.collect_rounds(*oid, interval);
+        }
+        for (database, wake) in board::take_wakes() {
             if let Some(database) = self.databases.get_mut(&database) {
-                let due = Instant::now() + Duration::from_secs(seconds.into());
-                database.due = database.due.min(due);
+                database.wake(wake);
             }
         }
-        while let Some(database) = self.next_due() {
-            self.attend(database, interval);
+        while let Some((oid, scope)) = self.next_due() {
+            self.attend(oid, scope, interval);
         }
         self.until_next(interval)
     }
@@ -135,53 +129,32 @@ impl Launcher {
         let oids = BackgroundWorker::transaction(catalog::databases);
         self.databases.retain(|oid, _| oids.contains(oid));
         for oid in oids {
-            self.databases.entry(oid).or_insert_with(|| Database {
-                due: Instant::now(),
-                round: None,
-                is_told: false,
-            });
+            self.databases.entry(oid).or_insert_with(Database::new);
         }
     }
 
-    /// Takes down which rounds have ended, and ends those that take too long: the code of a database's owner may hang, and the others
-    /// must not wait for it.
-    fn collect_rounds(&mut self) {
-        let longest = settings::maintain_timeout();
-        for (oid, database) in &mut self.databases {
-            if let Some(round) = database.round.take_if(|round| !round.worker.is_running()) {
-                round.worker.forget();
-            }
-            if let Some(round) = database
-                .round
-                .as_ref()
-                .filter(|round| round.since.elapsed() > longest)
-            {
-                round.worker.terminate();
-                database.due = Instant::now() + longest;
-                tell_of_long_round(*oid, longest);
-            }
-        }
+    /// What may be started, and when it is due.
+    fn startable(&self) -> impl Iterator<Item = (Instant, pg_sys::Oid, Scope)> {
+        let running = |scope| {
+            self.databases
+                .values()
+                .filter(|database| database.is_running(scope))
+                .count()
+        };
+        let may_start_all = running(Scope::All) < MOST_ROUNDS;
+        let may_start_keys = running(Scope::Keys) < MOST_ROUNDS_OF_KEYS;
+        self.databases.iter().filter_map(move |(oid, database)| {
+            let (due, scope) = database.next(may_start_all, may_start_keys)?;
+            Some((due, *oid, scope))
+        })
     }
 
-    /// Databases in which no round is running, if another may be started.
-    fn idle(&self) -> impl Iterator<Item = (&pg_sys::Oid, &Database)> {
-        let running = self
-            .databases
-            .values()
-            .filter(|database| database.round.is_some())
-            .count();
-        let idle = self
-            .databases
-            .iter()
-            .filter(|(_, database)| database.round.is_none());
-        idle.filter(move |_| running < MOST_ROUNDS)
-    }
-
-    /// The database that has been due longest.
-    fn next_due(&self) -> Option<pg_sys::Oid> {
+    /// What has been due longest.
+    fn next_due(&self) -> Option<(pg_sys::Oid, Scope)> {
         let now = Instant::now();
-        let due = self.idle().filter(|(_, database)| database.due <= now);
-        due.min_by_key(|(_, database)| database.due).map(|(oid, _)| *oid)
+        let due = self.startable().filter(|(due, ..)| *due <= now);
+        due.min_by_key(|(due, ..)| *due)
+            .map(|(_, oid, scope)| (oid, scope))
     }
 
     fn until_next(&self, interval: Duration) -> Duration {
@@ -189,46 +162,43 @@ impl Launcher {
         if board::has_wakes() || must_read_configuration() {
             return Duration::ZERO;
         }
-        let next = self.idle().map(|(_, database)| database.due).min();
+        let next = self.startable().map(|(due, ..)| due).min();
         let rest = next.map_or(interval, |due| due.saturating_duration_since(Instant::now()));
         // A database that is made does not wake us.
         rest.min(interval).min(RARELY)
     }
 
-    /// Starts a round in the database if it has the extension, and says when to come back.
-    fn attend(&mut self, oid: pg_sys::Oid, interval: Duration) {
-        let (next, round) = self.start_round(oid, interval);
-        if let Some(database) = self.databases.get_mut(&oid) {
-            database.due = Instant::now() + next;
-            database.round = round;
-        }
-    }
-
-    fn start_round(&mut self, oid: pg_sys::Oid, interval: Duration) -> (Duration, Option<Round>) {
-        if is_wanted(oid) {
-            return (SOON, None);
-        }
-        let owner = match look::look(oid) {
-            Finding::Owner(owner) => owner,
-            Finding::Absent => return (RARELY.max(interval), None),
-            Finding::Nothing => return (interval, None),
-            Finding::NoFreeSlot => return (self.no_free_slot(interval), None),
+    /// Starts a round in the database if it has the extension, and plans when to come back.
+    fn attend(&mut self, oid: pg_sys::Oid, scope: Scope, interval: Duration) {
+        let Some(database) = self.databases.get_mut(&oid) else {
+            return;
         };
-        if !self.may_connect(oid, owner) {
-            return (interval, None);
+        database.begin(scope, interval);
+        if is_wanted(oid) {
+            return database.rest_for(SOON);
         }
-        match maintain::start(oid, owner) {
-            Some(worker) => {
+        let owner = match look(oid) {
+            Ok(Some(owner)) => owner,
+            Ok(None) => return database.rest_for(RARELY.max(interval)),
+            // The database may have gone.
+            Err(Failure::NoSlot) => return self.no_free_slot(),
+            Err(failure) => return database.fail(oid, scope, interval, &failure.fault(&super::look::TASK)),
+        };
+        if !database.may_connect(owner) {
+            return;
+        }
+        match maintain::start(oid, owner, scope) {
+            Ok(worker) => {
                 self.is_told = false;
-                let since = Instant::now();
-                (interval, Some(Round { worker, since }))
+                database.add_round(scope, worker);
             }
-            None => (self.no_free_slot(interval), None),
+            Err(Failure::NoSlot) => self.no_free_slot(),
+            Err(failure) => database.fail(oid, scope, interval, &failure.fault(&maintain::TASK)),
         }
     }
 
     /// Tells the log, once; it is tried again after the interval.
-    fn no_free_slot(&mut self, interval: Duration) -> Duration {
+    fn no_free_slot(&mut self) {
         if !std::mem::replace(&mut self.is_told, true) {
             Fault::new(
                 PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
@@ -237,35 +207,7 @@ impl Launcher {
             )
             .warn();
         }
-        interval
     }
-
-    /// Whether the owner can have workers; if not, the log is told, once.
-    fn may_connect(&mut self, oid: pg_sys::Oid, owner: pg_sys::Oid) -> bool {
-        let fault = BackgroundWorker::transaction(|| one_shot::check_owner(owner)).err();
-        let may = fault.is_none();
-        let Some(database) = self.databases.get_mut(&oid) else {
-            return false;
-        };
-        if let Some(fault) = fault.filter(|_| !database.is_told) {
-            fault.warn();
-        }
-        database.is_told = !may;
-        may
-    }
-}
-
-fn tell_of_long_round(database: pg_sys::Oid, longest: Duration) {
-    Fault::new(
-        PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
-        format!(
-            "clerk_sync's maintenance of the database with OID {} took longer than {} s and is ended",
-            database.to_u32(),
-            longest.as_secs()
-        ),
-        "Something it waits for hangs, such as a trigger on a table of the mirror. clerk.maintain_timeout says how long it may take.",
-    )
-    .warn();
 }
 
 fn must_read_configuration() -> bool {

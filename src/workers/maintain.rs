@@ -1,41 +1,35 @@
 //! The worker that does one round of maintenance in one database. It is the extension's owner.
 
-use std::ffi::CStr;
-
 use pgrx::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use super::exchange::SHORT;
+use super::failure::Failure;
 use super::one_shot::{self, OneShot};
-use crate::error::Fault;
-use crate::maintenance;
+use super::session;
+use super::task::{Order, Task};
+use crate::maintenance::{self, Scope};
 
-const FUNCTION: &CStr = c"clerk_maintain_worker";
-const NAME: &CStr = c"clerk_sync: maintain";
+pub const TASK: Task = Task {
+    function: c"clerk_maintain_worker",
+    name: c"clerk_sync: maintain",
+    purpose: "do clerk_sync's maintenance",
+};
 
-/// What the worker is told.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    database: u32,
-    owner: u32,
-}
-
-/// Starts a round in a database in which the extension belongs to `owner`. None if no slot is free.
-pub fn start(database: pg_sys::Oid, owner: pg_sys::Oid) -> Option<OneShot> {
-    let order = Order {
-        database: database.to_u32(),
-        owner: owner.to_u32(),
-    };
-    let argument = serde_json::to_string(&order).ok()?;
-    one_shot::start(FUNCTION, NAME, &argument)
+/// Starts a round in a database in which the extension belongs to `owner`. Its answer is a `maintenance::Outcome`.
+pub fn start(database: pg_sys::Oid, owner: pg_sys::Oid, scope: Scope) -> Result<OneShot, Failure> {
+    one_shot::start_as(&TASK, &Order::new(database, owner, scope), &(), SHORT)
 }
 
 /// Entry point of the worker.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_maintain_worker(_argument: pg_sys::Datum) {
-    let Ok(order) = serde_json::from_str::<Order>(&one_shot::argument()) else {
-        return Fault::argument("clerk_maintain_worker was started without an order", "").warn();
+    let Some(begun) = session::begin::<Scope>() else {
+        return;
     };
-    one_shot::connect(order.database.into(), order.owner.into());
-    maintenance::run_in_worker();
+    maintenance::run_in_worker(begun.order.what, |outcome| {
+        if let Some(exchange) = begun.exchange {
+            exchange.reply(outcome);
+        }
+    });
 }

@@ -5,7 +5,9 @@
 
 pub mod ask_clerk;
 mod board;
+mod database;
 mod exchange;
+mod failure;
 pub mod fetch_keys;
 pub mod give_way;
 pub mod launcher;
@@ -15,8 +17,12 @@ pub mod note_missing_role;
 pub mod one_shot;
 pub mod run_handlers;
 pub mod run_syncs;
+mod schedule;
+pub mod session;
+mod task;
 mod transaction;
 pub mod wake;
 pub mod work_lock;
 
+pub use failure::Failure;
 pub use transaction::{cancellable, transaction};

@@ -1,63 +1,118 @@
 //! Starts a background worker that does one thing and ends, and waits for it. Needs no preloading.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::exchange::Exchange;
+use super::failure::Failure;
+use super::task::{Order, Task};
 use crate::catalog;
 use crate::error::Fault;
 
-/// A worker that was started.
+/// A worker that was started, and that somebody may wait for.
 pub struct OneShot {
     handle: *mut pg_sys::BackgroundWorkerHandle,
+    exchange: Exchange,
+    ends_on_drop: bool,
 }
 
-/// Starts the C function `function` of this library as a worker with `argument` (at most 127 bytes), shown as `name` in
-/// `pg_stat_activity`. None if every slot is taken.
-pub fn start(function: &CStr, name: &CStr, argument: &str) -> Option<OneShot> {
+/// Starts a worker in the running session's database, as the owner of the extension, with a question that has `room` bytes for its
+/// answer.
+pub fn start<T, Q>(task: &Task, what: T, question: &Q, room: usize) -> Result<OneShot, Failure>
+where
+    T: Serialize + DeserializeOwned,
+    Q: Serialize,
+{
+    start_as(task, &Order::new(database(), owner()?, what), question, room)
+}
+
+/// As [`start`], for the order of the caller's choice.
+pub fn start_as<T, Q>(task: &Task, order: &Order<T>, question: &Q, room: usize) -> Result<OneShot, Failure>
+where
+    T: Serialize + DeserializeOwned,
+    Q: Serialize,
+{
+    let exchange = Exchange::ask(question, room).ok_or_else(|| {
+        Fault::argument(
+            "the question to a background worker is too long",
+            "Pass shorter arguments.",
+        )
+    })?;
+    let mut worker = describe(task, c"clerk_sync worker");
+    fill(&mut worker.bgw_extra, to_json(order).as_bytes());
+    worker.bgw_main_arg = pg_sys::Datum::from(exchange.handle());
+    // So that the postmaster wakes us when the worker ends.
+    // SAFETY: reads a variable of the process.
+    worker.bgw_notify_pid = unsafe { pg_sys::MyProcPid };
     let mut handle = std::ptr::null_mut();
-    // SAFETY: the handle is allocated in the current memory context and outlives this call.
-    unsafe { register(function, name, argument, &mut handle) }.then_some(OneShot { handle })
+    // SAFETY: the description is copied; the handle is allocated in the current memory context, which outlives the OneShot.
+    let is_registered = unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle) };
+    if !is_registered {
+        return Err(Failure::NoSlot);
+    }
+    Ok(OneShot {
+        handle,
+        exchange,
+        ends_on_drop: false,
+    })
 }
 
-/// As [`start`], for nobody to wait for; false if every slot is taken. Allocates nothing in Postgres' memory and raises
-/// nothing.
-pub fn start_unattended(function: &CStr, name: &CStr, argument: &str) -> bool {
-    // SAFETY: no handle is asked for.
-    unsafe { register(function, name, argument, std::ptr::null_mut()) }
+/// A worker for nobody to wait for, with all that may fail done already.
+#[derive(Clone)]
+pub struct Unattended {
+    task: &'static Task,
+    order: String,
 }
 
-unsafe fn register(
-    function: &CStr,
-    name: &CStr,
-    argument: &str,
-    handle: *mut *mut pg_sys::BackgroundWorkerHandle,
-) -> bool {
-    // SAFETY: the caller passes NULL or room for a handle.
-    unsafe {
-        let mut worker = describe(function, name, c"clerk_sync worker");
-        fill(&mut worker.bgw_extra, argument.as_bytes());
-        worker.bgw_restart_time = pg_sys::BGW_NEVER_RESTART;
-        if !handle.is_null() {
-            // So that the postmaster wakes us when the worker ends.
-            worker.bgw_notify_pid = pg_sys::MyProcPid;
-        }
-        pg_sys::RegisterDynamicBackgroundWorker(&mut worker, handle)
+impl Unattended {
+    /// In the running session's database, as the owner of the extension.
+    pub fn prepare<T: Serialize + DeserializeOwned>(task: &'static Task, what: T) -> Result<Self, Fault> {
+        let order = Order::new(database(), owner()?, what);
+        Ok(Self {
+            task,
+            order: to_json(&order),
+        })
+    }
+
+    /// What tells it from others.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.task.purpose, self.order)
+    }
+
+    /// Starts it; false if every slot is taken. Allocates nothing in Postgres' memory and raises nothing.
+    pub fn start(&self) -> bool {
+        let mut worker = describe(self.task, c"clerk_sync worker");
+        fill(&mut worker.bgw_extra, self.order.as_bytes());
+        // SAFETY: the description is copied, and no handle is asked for.
+        unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, std::ptr::null_mut()) }
     }
 }
 
-/// A worker that runs the C function `function` of this library and uses databases; never before recovery has ended. `kind` is
-/// its `backend_type` in `pg_stat_activity`.
-pub fn describe(function: &CStr, name: &CStr, kind: &CStr) -> pg_sys::BackgroundWorker {
+fn to_json<T: Serialize + DeserializeOwned>(order: &Order<T>) -> String {
+    serde_json::to_string(order).expect("orders are numbers and names")
+}
+
+fn database() -> pg_sys::Oid {
+    // SAFETY: set in every backend that runs SQL.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
+/// A worker that uses databases, is never started before recovery has ended, and ends for good when it ends. `kind` is its
+/// `backend_type` in `pg_stat_activity`.
+pub fn describe(task: &Task, kind: &CStr) -> pg_sys::BackgroundWorker {
     // SAFETY: an all-zero BackgroundWorker is a valid empty one; its arrays are filled below with room for the final zero.
     let mut worker: pg_sys::BackgroundWorker = unsafe { std::mem::zeroed() };
-    fill(&mut worker.bgw_name, name.to_bytes());
+    fill(&mut worker.bgw_name, task.name.to_bytes());
     fill(&mut worker.bgw_type, kind.to_bytes());
     fill(&mut worker.bgw_library_name, c"clerk_sync".to_bytes());
-    fill(&mut worker.bgw_function_name, function.to_bytes());
+    fill(&mut worker.bgw_function_name, task.function.to_bytes());
     worker.bgw_flags = (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
     worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = pg_sys::BGW_NEVER_RESTART;
     worker
 }
 
@@ -69,6 +124,12 @@ fn fill<const N: usize>(target: &mut [c_char; N], text: &[u8]) {
 }
 
 impl OneShot {
+    /// The same worker, which is told to end when the caller stops waiting: nobody else wants what it does.
+    pub fn for_us_alone(mut self) -> Self {
+        self.ends_on_drop = true;
+        self
+    }
+
     /// Waits until the worker has ended. False if it has not within `limit`. Cancellable at once.
     pub fn wait(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
@@ -81,6 +142,48 @@ impl OneShot {
         true
     }
 
+    /// Waits until the worker has begun, at most that long.
+    pub fn wait_until_begun(&self, limit: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + limit;
+        loop {
+            // In this order: it may begin and end in between.
+            let is_running = self.is_running();
+            if self.exchange.has_begun() {
+                return Ok(());
+            }
+            if !is_running || Instant::now() >= deadline {
+                return Err(self.failure().unwrap_or(Failure::NotBegun(limit)));
+            }
+            nap(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for the answer, at most that long for the worker to end.
+    pub fn answer<A: DeserializeOwned>(&self, limit: Duration) -> Result<A, Failure> {
+        self.wait(limit);
+        match self.exchange.answer() {
+            Some(answer) => Ok(answer),
+            None => Err(self.failure().unwrap_or(match self.exchange.has_begun() {
+                true if self.is_running() => Failure::NoAnswer(limit),
+                true => Failure::Ended,
+                false => Failure::NotBegun(limit),
+            })),
+        }
+    }
+
+    /// Why the worker has failed, if it is known to have: it ended before it had begun, or with an error.
+    pub fn failure(&self) -> Option<Failure> {
+        if self.is_running() {
+            return None;
+        }
+        match (self.exchange.has_begun(), self.exchange.error()) {
+            (false, None) => Some(Failure::NotLoaded),
+            (false, Some(error)) => Some(Failure::NotConnected(error)),
+            (true, Some(error)) => Some(Failure::Broken(error)),
+            (true, None) => None,
+        }
+    }
+
     /// Whether it has not ended yet.
     pub fn is_running(&self) -> bool {
         let mut pid = 0;
@@ -90,16 +193,22 @@ impl OneShot {
             || status == pg_sys::BgwHandleStatus::BGWH_NOT_YET_STARTED
     }
 
-    /// Frees what is kept about a worker. Elsewhere the end of the statement does; who starts workers for ever must.
-    pub fn forget(self) {
-        // SAFETY: the handle came from RegisterDynamicBackgroundWorker, and nothing else points to it.
-        unsafe { pg_sys::pfree(self.handle.cast()) };
-    }
-
     /// Asks the worker to end.
     pub fn terminate(&self) {
         // SAFETY: the handle came from RegisterDynamicBackgroundWorker.
         unsafe { pg_sys::TerminateBackgroundWorker(self.handle) };
+    }
+}
+
+impl Drop for OneShot {
+    fn drop(&mut self) {
+        if self.ends_on_drop {
+            self.terminate();
+        }
+        // SAFETY: the handle came from RegisterDynamicBackgroundWorker, nothing else points to it, and its memory context has not
+        // ended: a OneShot lives no longer than the call that started the worker, or in the launcher, where the context is the
+        // process'.
+        unsafe { pg_sys::pfree(self.handle.cast()) };
     }
 }
 
@@ -120,108 +229,11 @@ pub fn nap(time: Duration) {
     pgrx::check_for_interrupts!();
 }
 
-/// Makes the worker that is running a session of the extension's owner in `database`, with a pinned `search_path`
-/// and bounded waits for locks, ending promptly on SIGTERM.
-pub fn connect(database: pg_sys::Oid, owner: pg_sys::Oid) {
-    accept_signals();
-    // SAFETY: called once, at the start of the worker, on its main thread.
-    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, owner, CONNECTION_FLAGS) };
-    show_name();
-    set(c"search_path", c"pg_catalog, pg_temp");
-    // An administrator's open transaction may hold our rows; the next token starts another worker. And where a worker and DROP
-    // EXTENSION, which takes one table after the other, wait for each other, the worker is to be the one that fails: others
-    // look for deadlocks after a second.
-    set(c"lock_timeout", c"800ms");
-    set_as_superuser(c"deadlock_timeout", c"100ms");
-    // The worker is there to write, whatever the database's sessions do by default.
-    set(c"default_transaction_read_only", c"off");
-    set(c"default_transaction_isolation", c"read committed");
-    // Meant for sessions in which a person may have forgotten a transaction; a worker that it ends would be ended every time.
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    set(c"transaction_timeout", c"0");
-    // Errors are dealt with, and our SQL has backslashes.
-    set(c"exit_on_error", c"off");
-    set(c"standard_conforming_strings", c"on");
-}
-
-/// Lets the worker that is running be told to end, at once, whatever it waits for.
-pub fn accept_signals() {
-    // SAFETY: called once, at the start of the worker, on its main thread.
-    unsafe {
-        handle_signal(pg_sys::SIGTERM, die);
-        pg_sys::BackgroundWorkerUnblockSignals();
-    }
-}
-
-/// # Safety
-/// `handler` must be one of Postgres' own, fit for a signal.
-pub unsafe fn handle_signal(signal: u32, handler: unsafe extern "C-unwind" fn(i32)) {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(signal as i32, Some(handler));
-        #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(signal as i32, Some(handler));
-    }
-}
-
-/// Shows in `pg_stat_activity` what the worker that is running is for.
-pub fn show_name() {
-    // SAFETY: MyBgworkerEntry is set in every background worker, and its name ends with a zero.
-    let name = unsafe { CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_name.as_ptr()) };
-    set(c"application_name", name);
-}
-
-/// Shows in `pg_stat_activity` what the worker that is running is doing, if anything.
-pub fn show_activity(activity: Option<&str>) {
-    let text = activity.map(|text| CString::new(text).unwrap_or_default());
-    let (state, text) = match &text {
-        Some(text) => (pg_sys::BackendState::STATE_RUNNING, text.as_ptr()),
-        None => (pg_sys::BackendState::STATE_IDLE, std::ptr::null()),
-    };
-    // SAFETY: the text is copied.
-    unsafe { pg_sys::pgstat_report_activity(state, text) };
-}
-
-fn set(name: &CStr, value: &CStr) {
-    set_in(pg_sys::GucContext::PGC_USERSET, name, value);
-}
-
-/// A setting that the worker's role may not change itself.
-fn set_as_superuser(name: &CStr, value: &CStr) {
-    set_in(pg_sys::GucContext::PGC_SUSET, name, value);
-}
-
-fn set_in(context: pg_sys::GucContext::Type, name: &CStr, value: &CStr) {
-    // SAFETY: NUL-terminated strings; a setting that may be changed in that context.
-    unsafe {
-        pg_sys::SetConfigOption(
-            name.as_ptr(),
-            value.as_ptr(),
-            context,
-            pg_sys::GucSource::PGC_S_OVERRIDE,
-        )
-    };
-}
-
-unsafe extern "C-unwind" {
-    /// Postgres' own handler for SIGTERM. pgrx's binding of it is not fit for a signal handler: it installs a guard.
-    fn die(signal: i32);
-}
-
-/// The owner need not be able to log in. Before PostgreSQL 17 there was no way to say so.
-#[cfg(any(feature = "pg17", feature = "pg18"))]
-const CONNECTION_FLAGS: u32 = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
-#[cfg(any(feature = "pg15", feature = "pg16"))]
-const CONNECTION_FLAGS: u32 = 0;
-
-/// The argument that the worker was started with.
-pub fn argument() -> String {
-    // SAFETY: MyBgworkerEntry is set in every background worker, and `start` left a zero at the end of bgw_extra.
-    unsafe {
-        CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_extra.as_ptr())
-            .to_string_lossy()
-            .into_owned()
+/// As [`nap`], but for the whole time.
+pub fn pause(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        nap(left.max(Duration::from_millis(1)));
     }
 }
 

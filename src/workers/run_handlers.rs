@@ -3,25 +3,29 @@
 //! A delivery that queues a call starts it once its transaction has committed, so that it finds the call; `maintain` starts
 //! it for whatever is due. One works at a time in a database, and stays a moment for what comes next.
 
-use std::ffi::{CStr, c_void};
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use pgrx::PgSqlErrorCode;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, SHORT};
+use super::failure::Failure;
 use super::give_way::give_way;
-use super::one_shot::{self, nap};
+use super::one_shot::{self, Unattended, nap};
+use super::session;
+use super::task::Task;
 use super::work_lock::WorkLock;
 use crate::error::Fault;
 use crate::mirror::handlers::{self, Outcome};
+use crate::pg::at_commit::at_commit;
 use crate::pg::backend_local::BackendLocal;
 
-const FUNCTION: &CStr = c"clerk_run_handlers_worker";
-const NAME: &CStr = c"clerk_sync: run handlers";
+const TASK: Task = Task {
+    function: c"clerk_run_handlers_worker",
+    name: c"clerk_sync: run handlers",
+    purpose: "call event handlers",
+};
 
 /// How long the worker stays when there is nothing left to do, so that a stream of deliveries does not start one each.
 const LINGER: Duration = Duration::from_secs(1);
@@ -35,26 +39,6 @@ const WAIT: Duration = Duration::from_secs(20);
 /// Held by the worker that is working. 67 is the class of `key_store`.
 fn lock() -> WorkLock {
     WorkLock::new(68)
-}
-
-/// What the worker is told.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    database: u32,
-    owner: u32,
-    /// Where in shared memory somebody waits for the outcome.
-    answer: Option<u32>,
-}
-
-fn argument(answer: Option<u32>) -> Result<String, Fault> {
-    // SAFETY: MyDatabaseId is set in every backend that runs SQL.
-    let database = unsafe { pg_sys::MyDatabaseId };
-    let order = Order {
-        database: database.to_u32(),
-        owner: one_shot::owner()?.to_u32(),
-        answer,
-    };
-    serde_json::to_string(&order).map_err(|error| Fault::prerequisite(error.to_string(), ""))
 }
 
 /// How the calls of one round went.
@@ -79,37 +63,19 @@ impl Round {
     }
 }
 
-/// The argument of the worker that is to be started when the running transaction commits.
-static AT_COMMIT: BackendLocal<Option<String>> = BackendLocal::new(None);
-
 /// Sees to it that a worker finds what the running transaction queues, as soon as it has committed. If none can be had then,
 /// the next delivery or `maintain` starts one.
 pub fn start_at_commit() {
-    static REGISTERED: Once = Once::new();
-    // SAFETY: the callback is static.
-    REGISTERED
-        .call_once(|| unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) });
-    if AT_COMMIT.with(|argument| argument.is_none()) {
-        // An owner who may not log in cannot have a worker; `maintain` says so.
-        let prepared = argument(None).ok();
-        AT_COMMIT.with(|argument| *argument = prepared);
-    }
-}
-
-/// Nothing here may fail: the transaction has been committed. Its rows can be seen already.
-#[pg_guard]
-unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
-    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
-    if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
+    // An owner who may not log in cannot have a worker; `maintain` says so.
+    let Ok(worker) = Unattended::prepare(&TASK, ()) else {
         return;
-    }
-    let argument = AT_COMMIT.with(Option::take);
-    if let Some(argument) = argument.filter(|_| event == XACT_EVENT_COMMIT) {
+    };
+    at_commit(worker.key(), move || {
         // Who has the lock looks once more after giving it back, so it finds what could be seen before.
         if !lock().is_taken() && !started_just_now() {
-            one_shot::start_unattended(FUNCTION, NAME, &argument);
+            worker.start();
         }
-    }
+    });
 }
 
 /// Whether this backend has started a worker that may not have got to the lock yet. If it never will, because it cannot even
@@ -127,63 +93,42 @@ fn started_just_now() -> bool {
 
 /// Has a worker make the calls that are due. None if it has not ended in time.
 pub fn run_now() -> Result<Option<Round>, Fault> {
-    let exchange = Exchange::ask(&()).ok_or_else(no_answer)?;
-    let argument = argument(Some(exchange.handle()))?;
-    let worker = one_shot::start(FUNCTION, NAME, &argument).ok_or_else(no_free_slot)?;
-    let has_ended = worker.wait(WAIT);
-    match exchange.answer::<Round>() {
-        Some(round) => Ok(Some(round)),
-        None if has_ended => Err(no_answer()),
-        None => Ok(None),
+    let worker = one_shot::start(&TASK, (), &(), SHORT);
+    match worker.and_then(|worker| worker.answer(WAIT)) {
+        Ok(round) => Ok(Some(round)),
+        Err(Failure::NoAnswer(_)) => Ok(None),
+        Err(failure) => Err(failure.fault(&TASK)),
     }
 }
 
 /// Has a worker make the calls that are due, unless one is at it.
 pub fn start_now() -> Result<(), Fault> {
-    let is_at_work = lock().is_taken() || one_shot::start_unattended(FUNCTION, NAME, &argument(None)?);
-    is_at_work.then_some(()).ok_or_else(no_free_slot)
-}
-
-fn no_free_slot() -> Fault {
-    Fault::new(
-        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-        "no background worker is free to call event handlers",
-        "Raise max_worker_processes and restart the server, or try again when other workers have ended.",
-    )
-}
-
-fn no_answer() -> Fault {
-    Fault::prerequisite(
-        "the background worker that calls event handlers ended without an answer",
-        "The server log says why; a common cause is that no more connections are allowed.",
-    )
+    let is_at_work = lock().is_taken() || Unattended::prepare(&TASK, ())?.start();
+    is_at_work
+        .then_some(())
+        .ok_or_else(|| Failure::NoSlot.fault(&TASK))
 }
 
 /// Entry point of the worker.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_run_handlers_worker(_argument: pg_sys::Datum) {
-    let Ok(order) = serde_json::from_str::<Order>(&one_shot::argument()) else {
-        return Fault::argument("clerk_run_handlers_worker was started without an order", "").warn();
+    let Some(begun) = session::begin::<()>() else {
+        return;
     };
-    one_shot::connect(order.database.into(), order.owner.into());
-    match order.answer {
+    match begun.exchange {
         None => {
             if lock().try_acquire() {
                 work(LINGER);
             }
         }
-        Some(handle) => answer(handle),
+        Some(exchange) => answer(exchange),
     }
 }
 
 /// For somebody who waits: everything due, and no lingering.
-fn answer(handle: u32) {
+fn answer(exchange: &Exchange) {
     let started = Instant::now();
-    // The one who asked may have been cancelled.
-    let Some(exchange) = Exchange::open(handle) else {
-        return;
-    };
     while !lock().try_acquire() {
         if started.elapsed() >= WAIT {
             return;

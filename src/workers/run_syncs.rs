@@ -4,25 +4,31 @@
 //! was interrupted or put off. For each instance and lane one works at a time.
 
 use std::collections::HashSet;
-use std::ffi::{CStr, c_void};
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::exchange::SHORT;
+use super::failure::Failure;
 use super::give_way::give_way;
-use super::one_shot::{self, nap};
+use super::one_shot::{self, OneShot, Unattended, nap};
+use super::session;
+use super::task::Task;
 use super::work_lock::WorkLock;
 use super::{cancellable, transaction};
 use crate::error::Fault;
 use crate::operations::key_store::issuer_hash;
-use crate::pg::backend_local::BackendLocal;
+use crate::pg::at_commit::at_commit;
 use crate::subtransaction::SqlError;
 use crate::sync::{self, Lane};
 
-const FUNCTION: &CStr = c"clerk_run_syncs_worker";
-const NAME: &CStr = c"clerk_sync: sync runs";
+pub const TASK: Task = Task {
+    function: c"clerk_run_syncs_worker",
+    name: c"clerk_sync: sync runs",
+    purpose: "work off runs",
+};
 
 /// A run that was put off for no longer than this is waited for; for longer, `maintain` starts it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,131 +45,94 @@ fn lock(issuer_hash: i64, lane: Lane) -> WorkLock {
     WorkLock::of(class, issuer_hash)
 }
 
-/// What the worker is told.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    database: u32,
-    owner: u32,
+/// Whose runs a worker works off.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Work {
     issuer_hash: i64,
     lane: Lane,
 }
 
-/// Something for the end of the transaction, with all that can fail done already.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum AtCommit {
-    Start {
-        issuer_hash: i64,
-        is_subjects: bool,
-        argument: String,
-    },
-    Cancel(i32),
-}
+impl Work {
+    fn of(issuer: &str, lane: Lane) -> Self {
+        Self {
+            issuer_hash: issuer_hash(issuer),
+            lane,
+        }
+    }
 
-static AT_COMMIT: BackendLocal<Vec<AtCommit>> = BackendLocal::new(Vec::new());
-
-fn argument(issuer: &str, lane: Lane) -> Option<String> {
-    // SAFETY: MyDatabaseId is set in every backend that runs SQL.
-    let database = unsafe { pg_sys::MyDatabaseId };
-    let order = Order {
-        database: database.to_u32(),
-        owner: one_shot::owner().ok()?.to_u32(),
-        issuer_hash: issuer_hash(issuer),
-        lane,
-    };
-    serde_json::to_string(&order).ok()
+    fn lock(self) -> WorkLock {
+        lock(self.issuer_hash, self.lane)
+    }
 }
 
 /// Sees to it that a worker takes the instance's runs as soon as the running transaction has committed. If none can be had then,
 /// `maintain` or `follow_run` starts one.
 pub fn start_at_commit(issuer: &str, lane: Lane) {
-    if let Some(argument) = argument(issuer, lane) {
-        at_commit(AtCommit::Start {
-            issuer_hash: issuer_hash(issuer),
-            is_subjects: lane == Lane::Subjects,
-            argument,
-        });
-    }
-}
-
-/// Interrupts the worker with that process once the running transaction has committed.
-pub fn cancel_at_commit(pid: i32) {
-    at_commit(AtCommit::Cancel(pid));
-}
-
-fn at_commit(what: AtCommit) {
-    static REGISTERED: Once = Once::new();
-    // SAFETY: the callback is static.
-    REGISTERED
-        .call_once(|| unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) });
-    AT_COMMIT.with(|list| {
-        if !list.contains(&what) {
-            list.push(what);
+    let work = Work::of(issuer, lane);
+    // An owner who may not log in cannot have a worker; whoever asks for a run is told so.
+    let Ok(worker) = Unattended::prepare(&TASK, work) else {
+        return;
+    };
+    at_commit(worker.key(), move || {
+        // Who has the lock looks once more after giving it back, so it finds what could be seen before.
+        if !work.lock().is_taken() {
+            worker.start();
         }
     });
 }
 
-/// Nothing here may fail: the transaction has been committed. Its rows can be seen already.
-#[pg_guard]
-unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
-    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
-    if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
-        return;
-    }
-    let list = AT_COMMIT.with(std::mem::take);
-    if event != XACT_EVENT_COMMIT {
-        return;
-    }
-    for what in list {
-        match what {
-            AtCommit::Start {
-                issuer_hash,
-                is_subjects,
-                argument,
-            } => {
-                let lane = if is_subjects { Lane::Subjects } else { Lane::Walks };
-                // Who has the lock looks once more after giving it back, so it finds what could be seen before.
-                if !lock(issuer_hash, lane).is_taken() {
-                    one_shot::start_unattended(FUNCTION, NAME, &argument);
-                }
-            }
-            // SAFETY: sends a signal, to a process that was one of our workers a moment ago.
-            AtCommit::Cancel(pid) => unsafe {
-                libc::kill(pid, libc::SIGINT);
-            },
-        }
-    }
+/// Interrupts the worker with that process once the running transaction has committed.
+pub fn cancel_at_commit(pid: i32) {
+    at_commit(format!("cancel {pid}"), move || {
+        // SAFETY: sends a signal, to a process that was one of our workers a moment ago.
+        unsafe { libc::kill(pid, libc::SIGINT) };
+    });
 }
 
-/// Whether a worker has the instance's runs, or may be about to take them: one was started unless that is so. False if every slot
-/// is taken.
-pub fn start_now(issuer: &str, lane: Lane) -> bool {
+/// Starts a worker that takes the instance's runs, unless one has them.
+pub fn start_now(issuer: &str, lane: Lane) -> Result<Option<OneShot>, Failure> {
+    let work = Work::of(issuer, lane);
     // A worker of a standby would wait until that is none any more.
     // SAFETY: reads state.
-    if unsafe { pg_sys::RecoveryInProgress() } || lock(issuer_hash(issuer), lane).is_taken() {
-        return true;
+    if unsafe { pg_sys::RecoveryInProgress() } || work.lock().is_taken() {
+        return Ok(None);
     }
-    argument(issuer, lane).is_some_and(|argument| one_shot::start(FUNCTION, NAME, &argument).is_some())
+    one_shot::start(&TASK, work, &(), SHORT).map(Some)
 }
 
 /// Entry point of the worker.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_run_syncs_worker(_argument: pg_sys::Datum) {
-    let Ok(order) = serde_json::from_str::<Order>(&one_shot::argument()) else {
-        return Fault::argument("clerk_run_syncs_worker was started without an order", "").warn();
+    let Some(begun) = session::begin::<Work>() else {
+        return;
     };
-    one_shot::connect(order.database.into(), order.owner.into());
-    let lock = lock(order.issuer_hash, order.lane);
+    let (what, lock) = (begun.order.what, begun.order.what.lock());
     while lock.try_acquire() {
-        let outcome = work(&order);
+        let outcome = work(what);
+        if let Err(error) = &outcome {
+            put_off(what, error);
+        }
         lock.release();
         match outcome {
             // Somebody may have seen the lock and relied on us.
-            Ok(issuer) if is_more_due(issuer.as_deref(), order.lane) => {}
+            Ok(issuer) if is_more_due(issuer.as_deref(), what.lane) => {}
             Ok(_) => return,
             Err(error) => return warn(&error),
         }
     }
+}
+
+/// Notes why the runs could not be taken, and puts them off. If that fails too, the log has to do, and whoever follows a run.
+fn put_off(what: Work, error: &SqlError) {
+    if error.sqlstate == PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
+        return;
+    }
+    let _ = transaction(|| {
+        if let Some(issuer) = sync::issuer_with_hash(what.issuer_hash) {
+            sync::put_off_all(&issuer, what.lane, error);
+        }
+    });
 }
 
 fn is_more_due(issuer: Option<&str>, lane: Lane) -> bool {
@@ -171,20 +140,20 @@ fn is_more_due(issuer: Option<&str>, lane: Lane) -> bool {
 }
 
 /// Works off what is due, and what will be soon. With the lock held. Gives the instance, if it is still configured.
-fn work(order: &Order) -> Result<Option<String>, SqlError> {
+fn work(what: Work) -> Result<Option<String>, SqlError> {
     let mut tried = HashSet::new();
     loop {
         // By its hash each time: it may have been renamed meanwhile, and then another worker has it.
-        let Some(issuer) = transaction(|| sync::issuer_with_hash(order.issuer_hash))? else {
+        let Some(issuer) = transaction(|| sync::issuer_with_hash(what.issuer_hash))? else {
             return Ok(None);
         };
-        match transaction(|| sync::take_next(&issuer, order.lane))? {
+        match transaction(|| sync::take_next(&issuer, what.lane))? {
             Some(run) => {
                 tried.insert(run.id);
                 sync::perform(&run);
             }
             None => {
-                let due_in = transaction(|| sync::next_due_in(&issuer, order.lane))?;
+                let due_in = transaction(|| sync::next_due_in(&issuer, what.lane))?;
                 match due_in.filter(|due_in| *due_in <= PATIENCE && !tried.is_empty()) {
                     Some(due_in) => wait(due_in)?,
                     None => return Ok(Some(issuer)),

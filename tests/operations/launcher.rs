@@ -9,8 +9,8 @@ use clerk_tests::Sql;
 use postgres::NoTls;
 
 use crate::scene::{
-    apply, break_users, configure_without_keys, events, last_round, launcher, maintain, make_due, preloaded,
-    reload, starts, token_of, verified, wait_for_first_round, wait_for_round, wait_until,
+    apply, break_users, configure_without_keys, events, last_round, launcher, maintain, preloaded, reload,
+    starts, token_of, verified, wait_for_first_round, wait_for_round, wait_until,
 };
 
 /// Several times the interval of the servers here.
@@ -165,58 +165,6 @@ fn a_round_runs_as_the_extensions_owner_and_can_be_seen() {
         superuser.value::<String>(launcher),
         "clerk_sync: launcher, clerk_sync launcher"
     );
-}
-
-/// What people set for their own sessions, and what they could set to be in our way.
-const DEFAULTS: &[&str] = &[
-    "statement_timeout = '1ms'",
-    "lock_timeout = '1ms'",
-    "idle_in_transaction_session_timeout = '1ms'",
-    "default_transaction_read_only = on",
-    "default_transaction_isolation = 'serializable'",
-    "default_transaction_deferrable = on",
-    "search_path = public",
-    "session_preload_libraries = 'not_there'",
-    "exit_on_error = on",
-    "standard_conforming_strings = off",
-    "quote_all_identifiers = on",
-    "\"DateStyle\" = 'German, DMY'",
-    "\"IntervalStyle\" = 'sql_standard'",
-    "row_security = off",
-];
-
-#[test]
-fn what_the_owners_sessions_have_by_default_stops_no_round() {
-    let cluster = preloaded(&[]);
-    let db = cluster.create_database();
-    let mut superuser = db.superuser();
-    let name = db.name();
-    superuser.run(&format!(
-        "DROP EXTENSION clerk_sync; DROP SCHEMA clerk; CREATE ROLE keeper LOGIN; GRANT CREATE ON DATABASE {name} TO keeper;
-         SET ROLE keeper; CREATE EXTENSION clerk_sync; SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '');
-         RESET ROLE"
-    ));
-    let newer = match superuser.value::<i32>("SELECT current_setting('server_version_num')::integer") {
-        170_000.. => &["transaction_timeout = '1ms'"][..],
-        _ => &[],
-    };
-    for setting in DEFAULTS.iter().chain(newer) {
-        superuser.run(&format!(
-            "ALTER ROLE keeper SET {setting}; ALTER DATABASE {name} SET {setting}"
-        ));
-    }
-    break_users(&mut superuser, true);
-    assert_eq!(apply(&mut superuser, "user_late"), "failed");
-    break_users(&mut superuser, false);
-    make_due(&mut superuser);
-    wait_for_round(&mut superuser);
-    let errors: Vec<String> = superuser.value(
-        "SELECT COALESCE(array_agg(r.error), '{}') FROM clerk.maintenance_rounds AS r WHERE r.error IS NOT NULL",
-    );
-    assert_eq!(errors, Vec::<String>::new());
-    wait_until("the failed event was applied", || {
-        events(&mut superuser, "applied") == 1
-    });
 }
 
 #[test]

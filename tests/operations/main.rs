@@ -2,6 +2,7 @@
 //! itself, and leaving.
 
 mod arguments;
+mod broken_rounds;
 #[cfg(pg_cron)]
 mod cron;
 mod doctor;
@@ -14,3 +15,4 @@ mod manual;
 mod rounds;
 mod scene;
 mod shutdown;
+mod worker_settings;

@@ -17,8 +17,8 @@ use crate::mirror::setup;
 use crate::pg::guc_nesting::GucNesting;
 use crate::settings;
 use crate::subtransaction::{SqlError, attempt};
-use crate::workers::one_shot::show_activity;
 use crate::workers::run_handlers::{self, Round};
+use crate::workers::session::show_activity;
 
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
