@@ -1,0 +1,206 @@
+//! A server, a stand-in for Clerk, and databases in which the extension belongs to a role that is no superuser.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clerk_sim::{Event, Resource, SigningSecret, Simulator, Token, World, WorldOptions, new_signing_secret};
+use clerk_tests::{Cluster, Sql};
+use postgres::{Client, NoTls};
+use serde_json::Value;
+
+use crate::texts::BAIT;
+
+/// Others than those of every test server.
+const ROLES: &str = "
+    CREATE ROLE installer LOGIN; CREATE ROLE administrator LOGIN; CREATE ROLE bystander LOGIN;
+    CREATE ROLE authenticator LOGIN NOINHERIT; GRANT anon, authenticated, service_role TO authenticator";
+
+/// Short, so that a call that waits for another session or for Clerk does not hold up the rest.
+const TIMEOUTS: &str = "-c statement_timeout=300ms -c lock_timeout=200ms";
+
+const TEMPLATE: &str = "template";
+
+pub struct Scene {
+    pub cluster: Cluster,
+    clerk: Simulator,
+    signing_secret: String,
+    events: Vec<Event>,
+}
+
+impl Scene {
+    pub fn start(seed: u64) -> Self {
+        let cluster = Cluster::start(&[
+            ("shared_preload_libraries", "clerk_sync"),
+            ("clerk.maintain_interval", "2s"),
+            ("max_prepared_transactions", "20"),
+            ("deadlock_timeout", "100ms"),
+            // So that the log can be searched, and what fails is not in it.
+            ("log_line_prefix", "%e %b %p "),
+            ("log_min_error_statement", "panic"),
+        ]);
+        cluster.superuser().run(ROLES);
+        cluster.superuser().run("CREATE DATABASE template OWNER installer");
+        let clerk = Simulator::start();
+        clerk.limit_rate(None);
+        let mut world = World::new(WorldOptions {
+            seed,
+            start_ms: now().as_millis() as i64 - 3_600_000,
+            ..WorldOptions::default()
+        });
+        let events = world.run(200);
+        clerk.set_world(world);
+        let scene = Self {
+            cluster,
+            clerk,
+            signing_secret: new_signing_secret(),
+            events,
+        };
+        scene.make_template();
+        scene
+    }
+
+    fn make_template(&self) {
+        let mut installer = self.cluster.connect_to(TEMPLATE, "installer");
+        installer
+            .run("CREATE SCHEMA api; CREATE EXTENSION clerk_sync; SELECT clerk.grant_admin('administrator')");
+        self.cluster
+            .connect_to(TEMPLATE, "postgres")
+            .run(include_str!("bait.sql"));
+        self.arm(TEMPLATE);
+        installer.run(
+            "SELECT clerk.expose_api('api');
+             SELECT clerk.apply_event(body::jsonb) FROM (SELECT bait.body(n) AS body FROM generate_series(0, 23) AS n) AS e",
+        );
+        drop(installer);
+        // Nobody connects to it any more, rounds of maintenance neither: it is to be copied.
+        self.cluster
+            .superuser()
+            .run("ALTER DATABASE template ALLOW_CONNECTIONS false");
+    }
+
+    /// Sets up again what calls may have taken away, and what is good for some minutes only. What the owner cannot set up because
+    /// others are at it stays as it is until the next time.
+    pub fn arm(&self, database: &str) {
+        let mut superuser = self.cluster.connect_to(database, "postgres");
+        let mut transaction = superuser.transaction().expect("a transaction can be begun");
+        transaction.run("TRUNCATE bait.tokens, bait.deliveries, bait.secrets");
+        let issuer = self.clerk.issuer();
+        let signing = SigningSecret::parse(&self.signing_secret).expect("a new secret is one");
+        for n in 0..BAIT {
+            let (token, claims) = self.token(n);
+            let event = &self.events[n * self.events.len() / BAIT];
+            let headers = signing
+                .sign(&event.svix_id, now().as_secs() as i64, &event.body)
+                .to_json();
+            let n = n as i32;
+            transaction
+                .execute(
+                    "INSERT INTO bait.tokens VALUES ($1, $2, $3)",
+                    &[&n, &token, &claims],
+                )
+                .expect("bait can be written");
+            transaction
+                .execute(
+                    "INSERT INTO bait.deliveries VALUES ($1, $2, $3)",
+                    &[&n, &event.body, &headers],
+                )
+                .expect("bait can be written");
+        }
+        let (secret_key, stale) = (self.clerk.secret_key(), new_signing_secret());
+        for (n, secret) in [&self.signing_secret, &secret_key, &stale, &"sk_test_x".to_owned()]
+            .iter()
+            .enumerate()
+        {
+            transaction
+                .execute("INSERT INTO bait.secrets VALUES ($1, $2)", &[&(n as i32), secret])
+                .expect("bait can be written");
+        }
+        transaction.commit().expect("bait can be written");
+
+        let mut installer = self.cluster.connect_to(database, "installer");
+        let mirror = Resource::ALL.map(|resource| resource.as_str()).to_vec();
+        let configured = installer.execute(
+            "SELECT clerk.configure(issuer => $1, jwks_url => $2, instance_id => 'ins_sim', mirror => $3, api_url => $4, additional => true)",
+            &[&issuer, &self.clerk.jwks_url(), &mirror, &self.clerk.api_url()],
+        );
+        assert!(database != TEMPLATE || configured.is_ok(), "{configured:?}");
+        for statement in [
+            "SELECT clerk.set_secret_key(bait.secret(1), bait.known('issuer', 0))",
+            "SELECT clerk.add_webhook_signing_secret(bait.secret(0), bait.known('issuer', 0))",
+            "SELECT clerk.set_identity_source('auto')",
+        ] {
+            // See above.
+            let _ = installer.batch_execute(statement);
+        }
+    }
+
+    /// Of each class some, expired ones, forged ones, and ones that are nearly right; with the claims of the same user.
+    fn token(&self, n: usize) -> (String, String) {
+        let issuer = self.clerk.issuer();
+        let user = format!("user_{n}");
+        let session = || Token::session(issuer, &user).expires_in(3_600);
+        let token = match n % 12 {
+            0..3 => session().organization("org_1", "one", "admin", &[("posts", &["read", "manage"])]),
+            3 => session().expires_in(-3_600),
+            4 => Token::session_v1(issuer, &user).expires_in(3_600),
+            5 => Token::template(issuer, &user).expires_in(3_600),
+            6 => Token::m2m(issuer, "mch_1"),
+            7 => Token::oauth(issuer, &user),
+            8 => session().claim("sts", "pending".into()),
+            9 => session()
+                .claim("o", Value::from(vec![1, 2]))
+                .claim("sub", Value::Null),
+            10 => session().claim("metadata", "x".repeat(50_000).into()),
+            _ => session().expires_in(1),
+        };
+        let text = if n % 12 == 1 {
+            self.clerk.forge(token)
+        } else {
+            self.clerk.mint(token)
+        };
+        let claims = format!(
+            r#"{{"iss":"{issuer}","sub":"{user}","sid":"sess_{n}","v":2,"role":"authenticated","exp":4000000000,"fva":[1,2],"o":{{"id":"org_1","rol":"admin"}}}}"#
+        );
+        (text, claims)
+    }
+
+    /// A database like the template.
+    pub fn make_database(&self, name: &str) {
+        let mut superuser = self.cluster.superuser();
+        superuser.run(&format!(
+            "CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER installer"
+        ));
+        drop(superuser);
+        self.arm(name);
+    }
+
+    /// The same database as it was in the beginning.
+    pub fn make_again(&self, name: &str) {
+        let mut inside = self.cluster.connect_to(name, "postgres");
+        let prepared = inside
+            .query(
+                "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()",
+                &[],
+            )
+            .expect("the catalog can be read");
+        for row in prepared {
+            inside.run(&format!("ROLLBACK PREPARED '{}'", row.get::<_, &str>(0)));
+        }
+        drop(inside);
+        self.cluster
+            .superuser()
+            .run(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        self.make_database(name);
+    }
+
+    /// None while the server recovers from a crash.
+    pub fn session(&self, database: &str, role: &str) -> Option<Client> {
+        let mut config = self.cluster.session(database, role);
+        config.options(TIMEOUTS).connect(NoTls).ok()
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is right")
+}
