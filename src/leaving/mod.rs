@@ -10,14 +10,14 @@ use pgrx::prelude::*;
 fn eject_text(
     qualified: Option<&str>,
     unqualified: Option<&str>,
-    functions: Option<Vec<String>>,
-    relations: Option<Vec<String>>,
+    functions: Option<Vec<Option<String>>>,
+    relations: Option<Vec<Option<String>>>,
     target: Option<&str>,
     once: Option<bool>,
 ) -> Option<String> {
     let names = Names::new(
-        functions.unwrap_or_default(),
-        relations.unwrap_or_default(),
+        named(functions.unwrap_or_default()),
+        named(relations.unwrap_or_default()),
         target?,
     );
     move_printed(qualified?, unqualified?, &names, once?).ok()
@@ -28,12 +28,20 @@ fn eject_text(
 #[allow(clippy::type_complexity)]
 fn eject_body(
     body: &str,
-    functions: Vec<String>,
-    relations: Vec<String>,
-    known: Vec<String>,
+    functions: Vec<Option<String>>,
+    relations: Vec<Option<String>>,
+    known: Vec<Option<String>>,
     target: &str,
 ) -> TableIterator<'static, (name!(moved, String), name!(left_over, Vec<String>))> {
-    let names = Names::new(functions, relations, target);
+    let (names, known) = (
+        Names::new(named(functions), named(relations), target),
+        named(known),
+    );
     let body = move_body(body, &names, &|name| known.iter().any(|known| known == name));
     TableIterator::once((body.moved, body.left))
+}
+
+/// NULL names nothing.
+fn named(names: Vec<Option<String>>) -> Vec<String> {
+    names.into_iter().flatten().collect()
 }

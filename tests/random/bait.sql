@@ -15,6 +15,7 @@ FROM generate_series(0, 23) AS n;
 -- Several pages, for parallel scans.
 CREATE TABLE bait.rows (n integer, t text);
 INSERT INTO bait.rows SELECT n, repeat('x', 1500) FROM generate_series(1, 24) AS n;
+GRANT SELECT ON bait.rows TO PUBLIC;
 ANALYZE bait.rows;
 
 CREATE FUNCTION bait.token(n integer) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog

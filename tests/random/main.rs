@@ -27,8 +27,8 @@ use crate::tally::Tally;
 /// A sample of a minute.
 const SAMPLE: usize = 3_000;
 
-/// What a session may grow in KiB beyond what it takes when it has warmed up: some thousand calls of plans, caches and
-/// fragments, and nothing for each call.
+/// What the second half of a session may add in KiB to the most that the first took: plans, caches and fragments, and nothing for
+/// each call.
 const NOISE: i64 = 16 * 1024;
 
 /// In a database whose extension nobody changes.
@@ -68,9 +68,11 @@ fn number(name: &str) -> Option<usize> {
 }
 
 fn caller(scene: &Scene, role: &str, seed: u64, calls: usize) -> Tally {
-    let salt = role.bytes().fold(0, |salt: u64, byte| salt << 5 ^ u64::from(byte));
+    let salt = role
+        .bytes()
+        .fold(0, |salt: u64, byte| salt << 5 ^ u64::from(byte));
     let mut dice = Dice::new(seed ^ salt);
-    let catalog = Catalog::read(&mut scene.cluster.connect_to("calm", "postgres"), role);
+    let catalog = Catalog::read(&mut scene.session("calm", "postgres"), role);
     let (mut tally, mut session) = (Tally::default(), Session::open(scene, "calm", role));
     let (mut unique, mut armed) = (0, 0);
     while tally.calls < calls {
@@ -82,15 +84,16 @@ fn caller(scene: &Scene, role: &str, seed: u64, calls: usize) -> Tally {
             scene.arm("calm");
         }
     }
+    tally.memory = session.memory();
     tally
 }
 
-/// The owner, who changes the extension between calls, and those who call it then; in a database that is made anew now and then.
+/// The owner, who changes the extension between calls, and those who call it then; in a database that is made anew after some changes.
 fn owner(scene: &Scene, seed: u64, calls: usize) -> Vec<(String, Tally)> {
     const DATABASE: &str = "hostile";
     let mut dice = Dice::new(seed ^ 0x6f77_6e65_7200);
     let mut tallies = ["installer", "anon", "postgres"].map(|role| {
-        let catalog = Catalog::read(&mut scene.cluster.connect_to(DATABASE, "postgres"), role);
+        let catalog = Catalog::read(&mut scene.session(DATABASE, "postgres"), role);
         (role, catalog, Tally::default())
     });
     let mut unique = 0;
@@ -112,7 +115,7 @@ fn owner(scene: &Scene, seed: u64, calls: usize) -> Vec<(String, Tally)> {
             }
         }
         drop(sessions);
-        scene.make_again(DATABASE);
+        scene.make_database(DATABASE);
     }
     tallies
         .map(|(role, _, tally)| (format!("{role}, the owner being hostile"), tally))

@@ -150,7 +150,9 @@ fn around(dice: &mut Dice, table: &Relation) -> String {
             "ALTER TABLE {name} DROP CONSTRAINT {}_pkey CASCADE",
             name.trim_start_matches("clerk.")
         ),
-        7 => format!("CREATE UNIQUE INDEX ON {name} ((clerk.library_version() OPERATOR(pg_catalog.||) {column}::text))"),
+        7 => format!(
+            "CREATE UNIQUE INDEX ON {name} ((clerk.library_version() OPERATOR(pg_catalog.||) {column}::text))"
+        ),
         8 => format!("REVOKE ALL ON {name} FROM installer"),
         9 => format!(
             "ALTER SEQUENCE clerk.sync_runs_id_seq AS smallint MAXVALUE {} CYCLE",

@@ -1,10 +1,11 @@
 //! A server, a stand-in for Clerk, and databases in which the extension belongs to a role that is no superuser.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clerk_sim::{Event, Resource, SigningSecret, Simulator, Token, World, WorldOptions, new_signing_secret};
 use clerk_tests::{Cluster, Sql};
-use postgres::{Client, NoTls};
+use postgres::{Client, Error, NoTls};
 use serde_json::Value;
 
 use crate::texts::BAIT;
@@ -18,6 +19,9 @@ const ROLES: &str = "
 const TIMEOUTS: &str = "-c statement_timeout=300ms -c lock_timeout=200ms";
 
 const TEMPLATE: &str = "template";
+
+/// The most that recovery may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Scene {
     pub cluster: Cluster,
@@ -38,7 +42,9 @@ impl Scene {
             ("log_min_error_statement", "panic"),
         ]);
         cluster.superuser().run(ROLES);
-        cluster.superuser().run("CREATE DATABASE template OWNER installer");
+        cluster
+            .superuser()
+            .run("CREATE DATABASE template OWNER installer");
         let clerk = Simulator::start();
         clerk.limit_rate(None);
         let mut world = World::new(WorldOptions {
@@ -61,7 +67,7 @@ impl Scene {
     fn make_template(&self) {
         let mut installer = self.cluster.connect_to(TEMPLATE, "installer");
         installer
-            .run("CREATE SCHEMA api; CREATE EXTENSION clerk_sync; SELECT clerk.grant_admin('administrator')");
+            .run("CREATE SCHEMA api; GRANT USAGE ON SCHEMA api TO PUBLIC; CREATE EXTENSION clerk_sync; SELECT clerk.grant_admin('administrator')");
         self.cluster
             .connect_to(TEMPLATE, "postgres")
             .run(include_str!("bait.sql"));
@@ -80,47 +86,44 @@ impl Scene {
     /// Sets up again what calls may have taken away, and what is good for some minutes only. What the owner cannot set up because
     /// others are at it stays as it is until the next time.
     pub fn arm(&self, database: &str) {
-        let mut superuser = self.cluster.connect_to(database, "postgres");
-        let mut transaction = superuser.transaction().expect("a transaction can be begun");
-        transaction.run("TRUNCATE bait.tokens, bait.deliveries, bait.secrets");
-        let issuer = self.clerk.issuer();
+        retried(|| self.try_arm(database));
+    }
+
+    fn try_arm(&self, database: &str) -> Result<(), Error> {
+        let mut superuser = self.connect(database, "postgres")?;
+        let mut transaction = superuser.transaction()?;
+        transaction.batch_execute("TRUNCATE bait.tokens, bait.deliveries, bait.secrets")?;
         let signing = SigningSecret::parse(&self.signing_secret).expect("a new secret is one");
         for n in 0..BAIT {
             let (token, claims) = self.token(n);
             let event = &self.events[n * self.events.len() / BAIT];
-            let headers = signing
-                .sign(&event.svix_id, now().as_secs() as i64, &event.body)
-                .to_json();
+            let headers = signing.sign(&event.svix_id, now().as_secs() as i64, &event.body);
             let n = n as i32;
-            transaction
-                .execute(
-                    "INSERT INTO bait.tokens VALUES ($1, $2, $3)",
-                    &[&n, &token, &claims],
-                )
-                .expect("bait can be written");
-            transaction
-                .execute(
-                    "INSERT INTO bait.deliveries VALUES ($1, $2, $3)",
-                    &[&n, &event.body, &headers],
-                )
-                .expect("bait can be written");
+            transaction.execute(
+                "INSERT INTO bait.tokens VALUES ($1, $2, $3)",
+                &[&n, &token, &claims],
+            )?;
+            transaction.execute(
+                "INSERT INTO bait.deliveries VALUES ($1, $2, $3)",
+                &[&n, &event.body, &headers.to_json()],
+            )?;
         }
-        let (secret_key, stale) = (self.clerk.secret_key(), new_signing_secret());
-        for (n, secret) in [&self.signing_secret, &secret_key, &stale, &"sk_test_x".to_owned()]
-            .iter()
-            .enumerate()
-        {
-            transaction
-                .execute("INSERT INTO bait.secrets VALUES ($1, $2)", &[&(n as i32), secret])
-                .expect("bait can be written");
+        let secrets = [
+            self.signing_secret.clone(),
+            self.clerk.secret_key(),
+            new_signing_secret(),
+            "sk_test_x".to_owned(),
+        ];
+        for (n, secret) in secrets.iter().enumerate() {
+            transaction.execute("INSERT INTO bait.secrets VALUES ($1, $2)", &[&(n as i32), secret])?;
         }
-        transaction.commit().expect("bait can be written");
+        transaction.commit()?;
 
-        let mut installer = self.cluster.connect_to(database, "installer");
+        let mut installer = self.connect(database, "installer")?;
         let mirror = Resource::ALL.map(|resource| resource.as_str()).to_vec();
         let configured = installer.execute(
             "SELECT clerk.configure(issuer => $1, jwks_url => $2, instance_id => 'ins_sim', mirror => $3, api_url => $4, additional => true)",
-            &[&issuer, &self.clerk.jwks_url(), &mirror, &self.clerk.api_url()],
+            &[&self.clerk.issuer(), &self.clerk.jwks_url(), &mirror, &self.clerk.api_url()],
         );
         assert!(database != TEMPLATE || configured.is_ok(), "{configured:?}");
         for statement in [
@@ -131,6 +134,7 @@ impl Scene {
             // See above.
             let _ = installer.batch_execute(statement);
         }
+        Ok(())
     }
 
     /// Of each class some, expired ones, forged ones, and ones that are nearly right; with the claims of the same user.
@@ -163,39 +167,52 @@ impl Scene {
         (text, claims)
     }
 
-    /// A database like the template.
+    /// A database like the template, in the place of the one of this name if there is one.
     pub fn make_database(&self, name: &str) {
-        let mut superuser = self.cluster.superuser();
-        superuser.run(&format!(
-            "CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER installer"
-        ));
-        drop(superuser);
+        retried(|| self.try_make_database(name));
         self.arm(name);
     }
 
-    /// The same database as it was in the beginning.
-    pub fn make_again(&self, name: &str) {
-        let mut inside = self.cluster.connect_to(name, "postgres");
-        let prepared = inside
-            .query(
-                "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()",
-                &[],
-            )
-            .expect("the catalog can be read");
-        for row in prepared {
-            inside.run(&format!("ROLLBACK PREPARED '{}'", row.get::<_, &str>(0)));
+    fn try_make_database(&self, name: &str) -> Result<(), Error> {
+        let mut superuser = self.connect("postgres", "postgres")?;
+        // A prepared transaction keeps it from being dropped.
+        for row in superuser.query("SELECT gid FROM pg_prepared_xacts WHERE database = $1", &[&name])? {
+            let rollback = format!("ROLLBACK PREPARED '{}'", row.get::<_, &str>(0));
+            self.connect(name, "postgres")?.batch_execute(&rollback)?;
         }
-        drop(inside);
-        self.cluster
-            .superuser()
-            .run(&format!("DROP DATABASE {name} WITH (FORCE)"));
-        self.make_database(name);
+        superuser.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+        superuser.batch_execute(&format!(
+            "CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER installer"
+        ))
     }
 
-    /// None while the server recovers from a crash.
-    pub fn session(&self, database: &str, role: &str) -> Option<Client> {
-        let mut config = self.cluster.session(database, role);
-        config.options(TIMEOUTS).connect(NoTls).ok()
+    /// Waits while the server recovers from a crash.
+    pub fn session(&self, database: &str, role: &str) -> Client {
+        retried(|| {
+            self.cluster
+                .session(database, role)
+                .options(TIMEOUTS)
+                .connect(NoTls)
+        })
+    }
+
+    fn connect(&self, database: &str, role: &str) -> Result<Client, Error> {
+        self.cluster.session(database, role).connect(NoTls)
+    }
+}
+
+/// Tries again while the server recovers from a crash, which is reported in the end.
+fn retried<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> T {
+    let begin = Instant::now();
+    loop {
+        match attempt() {
+            Ok(done) => return done,
+            Err(error) => assert!(
+                begin.elapsed() < PATIENCE,
+                "the server does not come back: {error:?}"
+            ),
+        }
+        thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -11,9 +11,6 @@ use crate::scenario::{Savepoint, Scenario, Step};
 use crate::scene::Scene;
 use crate::tally::Tally;
 
-/// After so many calls a backend's caches are full.
-const WARM_UP: usize = 300;
-
 pub struct Session<'s> {
     scene: &'s Scene,
     database: String,
@@ -22,9 +19,9 @@ pub struct Session<'s> {
     canceller: Canceller,
     /// The latest statements, for whoever has to find out.
     recent: VecDeque<String>,
-    calls: usize,
     pid: i32,
-    begin: Option<i64>,
+    /// Private memory of the backend in KiB, after each scenario.
+    memory: Vec<i64>,
 }
 
 /// What came of a statement.
@@ -37,16 +34,15 @@ enum Outcome {
 
 impl<'s> Session<'s> {
     pub fn open(scene: &'s Scene, database: &str, role: &str) -> Self {
-        let mut client = reconnect(scene, database, role);
+        let mut client = scene.session(database, role);
         Self {
             scene,
             database: database.to_owned(),
             role: role.to_owned(),
             canceller: Canceller::of(&client),
             recent: VecDeque::new(),
-            calls: 0,
             pid: pid(&mut client),
-            begin: None,
+            memory: Vec::new(),
             client,
         }
     }
@@ -96,11 +92,7 @@ impl<'s> Session<'s> {
         ] {
             self.plain(statement, tally)?;
         }
-        if self.calls >= WARM_UP {
-            let memory = private_memory(self.pid);
-            let begin = *self.begin.get_or_insert(memory);
-            tally.measure(begin, memory);
-        }
+        self.memory.push(private_memory(self.pid));
         Some(())
     }
 
@@ -140,7 +132,6 @@ impl<'s> Session<'s> {
             self.canceller.wait();
         }
         if step.subject.is_some() {
-            self.calls += 1;
             tally.count(subject, &sqlstate, begin.elapsed());
         }
         let failed = sqlstate != "00000";
@@ -199,10 +190,17 @@ impl<'s> Session<'s> {
         )
     }
 
+    /// The most that the backend took in its first half, and what it takes now, in KiB. Deep and large arguments leave a heap behind
+    /// that is not given back; it is used again.
+    pub fn memory(&self) -> Option<(i64, i64)> {
+        let first_half = self.memory[..self.memory.len() / 2].iter().max();
+        Some((*first_half?, *self.memory.last()?))
+    }
+
     fn reopen(&mut self) {
-        self.client = reconnect(self.scene, &self.database, &self.role);
+        self.client = self.scene.session(&self.database, &self.role);
         self.canceller = Canceller::of(&self.client);
-        (self.calls, self.begin) = (0, None);
+        self.memory.clear();
         self.pid = pid(&mut self.client);
     }
 }
@@ -213,20 +211,6 @@ fn is_ordinary(sqlstate: &str, message: &str) -> bool {
     const OF_POSTGRES: &[&str] = &["tuple concurrently updated", "tuple concurrently deleted"];
     let is_fault = sqlstate.starts_with("XX") || sqlstate == "EV1L0";
     !is_fault || OF_POSTGRES.contains(&message)
-}
-
-fn reconnect(scene: &Scene, database: &str, role: &str) -> Client {
-    let begin = Instant::now();
-    loop {
-        if let Some(client) = scene.session(database, role) {
-            return client;
-        }
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "the server does not come back"
-        );
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 fn pid(client: &mut Client) -> i32 {

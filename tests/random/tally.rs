@@ -12,7 +12,7 @@ pub struct Tally {
     outcomes: BTreeMap<String, usize>,
     /// The longest call of each function.
     slowest: BTreeMap<String, Duration>,
-    /// Private memory of a backend in KiB, when it had warmed up and at its end; the one that grew most.
+    /// Of a session that lasted; see `Session::memory`.
     pub memory: Option<(i64, i64)>,
     /// What must not happen, one of a kind.
     pub findings: Vec<String>,
@@ -25,13 +25,6 @@ impl Tally {
         *self.outcomes.entry(sqlstate.to_owned()).or_default() += 1;
         let slowest = self.slowest.entry(subject.to_owned()).or_default();
         *slowest = took.max(*slowest);
-    }
-
-    pub fn measure(&mut self, begin: i64, end: i64) {
-        let growth = |(begin, end)| end - begin;
-        if self.memory.is_none_or(|known| growth(known) < end - begin) {
-            self.memory = Some((begin, end));
-        }
     }
 
     /// Keeps the first of each kind.

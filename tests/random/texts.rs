@@ -86,7 +86,10 @@ const MEANT: &[(&[&str], &[&str])] = &[
     (&["body", "payload"], &["bait.body({n})"]),
     (
         &["svix_id", "delivery"],
-        &["bait.known('delivery', {n})", "'msg_' OPERATOR(pg_catalog.||) {n}"],
+        &[
+            "bait.known('delivery', {n})",
+            "'msg_' OPERATOR(pg_catalog.||) {n}",
+        ],
     ),
     (&["fingerprint"], &["bait.known('fingerprint', {n})"]),
     (

@@ -156,7 +156,9 @@ fn json(dice: &mut Dice, data_type: &str, parameter: &str, nth: usize) -> String
             ]),
             text(dice, parameter, nth)
         ),
-        6 => "(pg_catalog.repeat('[', 10000) OPERATOR(pg_catalog.||) pg_catalog.repeat(']', 10000))".to_owned(),
+        6 => {
+            "(pg_catalog.repeat('[', 10000) OPERATOR(pg_catalog.||) pg_catalog.repeat(']', 10000))".to_owned()
+        }
         7 => format!(
             "('[' OPERATOR(pg_catalog.||) pg_catalog.repeat({}, 5000) OPERATOR(pg_catalog.||) 'null]')",
             quoted(&format!("{},", document(dice, 1)))
