@@ -19,6 +19,9 @@ const ROLES: &str = "
 const TIMEOUTS: &str = "-c statement_timeout=300ms -c lock_timeout=200ms";
 
 const TEMPLATE: &str = "template";
+/// A database whose extension nobody changes, and one where its owner does.
+pub const CALM: &str = "calm";
+pub const HOSTILE: &str = "hostile";
 
 /// The most that recovery may take.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use postgres::{Client, NoTls};
 
 use crate::scenario::{Savepoint, Scenario, Step};
-use crate::scene::Scene;
+use crate::scene::{HOSTILE, Scene};
 use crate::tally::Tally;
 
 pub struct Session<'s> {
@@ -162,7 +162,7 @@ impl<'s> Session<'s> {
             return Outcome::Lost;
         };
         let sqlstate = error.code().code();
-        if !is_ordinary(sqlstate, error.message()) {
+        if !self.is_ordinary(sqlstate, error.message()) {
             let letters = |text: &str| {
                 text.chars()
                     .filter(|letter| !letter.is_ascii_digit())
@@ -178,6 +178,15 @@ impl<'s> Session<'s> {
             tally.find(kind, || self.finding(subject, &said));
         }
         Outcome::Failed(sqlstate.to_owned())
+    }
+
+    /// What a caller may be told. Class XX is a fault of the server or ours, except where Postgres says so of two sessions that change
+    /// the same object; and nothing of ours looks names up on the caller's search path, unless its owner has made it so.
+    fn is_ordinary(&self, sqlstate: &str, message: &str) -> bool {
+        const OF_POSTGRES: &[&str] = &["tuple concurrently updated", "tuple concurrently deleted"];
+        let is_fault = sqlstate.starts_with("XX") && !OF_POSTGRES.contains(&message);
+        let is_shadowed = sqlstate == "EV1L0" && self.database != HOSTILE;
+        !is_fault && !is_shadowed
     }
 
     fn finding(&self, subject: &str, said: &str) -> String {
@@ -203,14 +212,6 @@ impl<'s> Session<'s> {
         self.memory.clear();
         self.pid = pid(&mut self.client);
     }
-}
-
-/// What a caller may be told. A class XX is a fault of the server or ours, except where Postgres says so of two sessions that
-/// change the same object.
-fn is_ordinary(sqlstate: &str, message: &str) -> bool {
-    const OF_POSTGRES: &[&str] = &["tuple concurrently updated", "tuple concurrently deleted"];
-    let is_fault = sqlstate.starts_with("XX") || sqlstate == "EV1L0";
-    !is_fault || OF_POSTGRES.contains(&message)
 }
 
 fn pid(client: &mut Client) -> i32 {
