@@ -3,7 +3,7 @@
 
 PG ?= 15
 
-.PHONY: help demo demo-stop test test-core test-server check lint bench install package clean
+.PHONY: help demo demo-stop test test-core test-server random-calls check lint bench install package clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -24,6 +24,9 @@ test-core: ## the tests that need no Postgres
 
 test-server: ## only the tests that depend on the PostgreSQL version
 	@scripts/test --server-only $(PG)
+
+random-calls: ## 100,000 random calls as every role; CLERK_SYNC_RANDOM_CALLS and CLERK_SYNC_RANDOM_SEED choose others
+	@scripts/random-calls $(PG)
 
 check: ## format, lints, links of the manual, licences and sources of dependencies
 	@scripts/check $(PG)

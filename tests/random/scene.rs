@@ -35,7 +35,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn start(seed: u64) -> Self {
-        let cluster = Cluster::start(&[
+        let settings = [
             ("shared_preload_libraries", "clerk_sync"),
             ("clerk.maintain_interval", "2s"),
             ("max_prepared_transactions", "20"),
@@ -43,7 +43,13 @@ impl Scene {
             // So that the log can be searched, and what fails is not in it.
             ("log_line_prefix", "%e %b %p "),
             ("log_min_error_statement", "panic"),
-        ]);
+        ];
+        // What a backend has freed is given back to the system, so that what it has is what it uses.
+        let returning = [
+            ("MALLOC_MMAP_THRESHOLD_", "65536"),
+            ("MALLOC_TRIM_THRESHOLD_", "65536"),
+        ];
+        let cluster = Cluster::start_in_environment(&settings, &returning);
         cluster.superuser().run(ROLES);
         cluster
             .superuser()
