@@ -40,6 +40,8 @@ impl Scene {
             ("clerk.maintain_interval", "2s"),
             ("max_prepared_transactions", "20"),
             ("deadlock_timeout", "100ms"),
+            // What LLVM takes stays taken, and is none of ours.
+            ("jit", "off"),
             // So that the log can be searched, and what fails is not in it.
             ("log_line_prefix", "%e %b %p "),
             ("log_min_error_statement", "panic"),

@@ -40,7 +40,6 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("xmloption", &["document", "content"]),
     ("check_function_bodies", &["off", "on"]),
     ("plan_cache_mode", &["force_generic_plan", "force_custom_plan"]),
-    ("jit", &["on", "off"]),
     ("work_mem", &["'64kB'", "'4MB'"]),
     ("temp_buffers", &["100"]),
     ("enable_indexscan", &["off", "on"]),
