@@ -25,9 +25,6 @@ test-core: ## the tests that need no Postgres
 test-server: ## only the tests that depend on the PostgreSQL version
 	@scripts/test --server-only $(PG)
 
-random-calls: ## 100,000 random calls as every role; CLERK_SYNC_RANDOM_CALLS and CLERK_SYNC_RANDOM_SEED choose others
-	@scripts/random-calls $(PG)
-
 check: ## format, lints, links of the manual, licences and sources of dependencies
 	@scripts/check $(PG)
 
@@ -36,6 +33,9 @@ lint: ## only clippy, for one PostgreSQL version
 
 bench: ## release build, one page of measurements
 	@scripts/bench $(PG)
+
+random-calls: ## 100,000 random calls as every role; CLERK_SYNC_RANDOM_CALLS and CLERK_SYNC_RANDOM_SEED choose others
+	@scripts/random-calls $(PG)
 
 install: ## release build, installed into the server that scripts/postgres finds
 	@scripts/install-prerequisites

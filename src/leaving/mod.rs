@@ -15,11 +15,7 @@ fn eject_text(
     target: Option<&str>,
     once: Option<bool>,
 ) -> Option<String> {
-    let names = Names::new(
-        named(functions.unwrap_or_default()),
-        named(relations.unwrap_or_default()),
-        target?,
-    );
+    let names = Names::new(self::names(functions), self::names(relations), target?);
     move_printed(qualified?, unqualified?, &names, once?).ok()
 }
 
@@ -27,21 +23,23 @@ fn eject_text(
 #[pg_extern(immutable, parallel_safe, strict)]
 #[allow(clippy::type_complexity)]
 fn eject_body(
-    body: &str,
-    functions: Vec<Option<String>>,
-    relations: Vec<Option<String>>,
-    known: Vec<Option<String>>,
-    target: &str,
+    body: Option<&str>,
+    functions: Option<Vec<Option<String>>>,
+    relations: Option<Vec<Option<String>>>,
+    known: Option<Vec<Option<String>>>,
+    target: Option<&str>,
 ) -> TableIterator<'static, (name!(moved, String), name!(left_over, Vec<String>))> {
-    let (names, known) = (
-        Names::new(named(functions), named(relations), target),
-        named(known),
-    );
+    // The function's owner can make it be called with NULL all the same.
+    let (Some(body), Some(target)) = (body, target) else {
+        return TableIterator::empty();
+    };
+    let known = self::names(known);
+    let names = Names::new(self::names(functions), self::names(relations), target);
     let body = move_body(body, &names, &|name| known.iter().any(|known| known == name));
     TableIterator::once((body.moved, body.left))
 }
 
-/// NULL names nothing.
-fn named(names: Vec<Option<String>>) -> Vec<String> {
-    names.into_iter().flatten().collect()
+/// An array of names; NULL is none, and names nothing.
+fn names(array: Option<Vec<Option<String>>>) -> Vec<String> {
+    array.unwrap_or_default().into_iter().flatten().collect()
 }
