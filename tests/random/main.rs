@@ -25,8 +25,8 @@ use crate::scene::{CALM, HOSTILE, Scene};
 use crate::session::Session;
 use crate::tally::Tally;
 
-/// A sample of a minute.
-const SAMPLE: usize = 3_000;
+/// A sample of half a minute.
+const SAMPLE: usize = 2_000;
 
 /// What the second half of a session may add in KiB to the most that the first took: plans, caches and fragments, and nothing for
 /// each call.
@@ -85,6 +85,7 @@ fn caller(scene: &Scene, role: &str, seed: u64, calls: usize) -> (String, Tally)
         // Administrators take away what others are to find.
         if role == "administrator" && tally.calls > armed + 200 {
             armed = tally.calls;
+            scene.disturb(&mut dice);
             scene.arm(CALM);
         }
     }
@@ -104,15 +105,14 @@ fn owner(scene: &Scene, seed: u64, calls: usize) -> Vec<(String, Tally)> {
         let mut sessions = tallies
             .each_ref()
             .map(|(role, _, _)| Session::open(scene, HOSTILE, role));
-        let mut changed = 0;
-        while changed < 3 {
+        let mut changes = 0;
+        while changes < 3 {
             for ((role, catalog, tally), session) in tallies.iter_mut().zip(&mut sessions) {
                 // The others only now and then.
                 if *role == "installer" || dice.one_in(8) {
-                    let hostile = *role == "installer";
-                    changed += usize::from(
-                        session.run(&Scenario::random(&mut dice, catalog, hostile, unique), tally),
-                    );
+                    let scenario = Scenario::random(&mut dice, catalog, *role == "installer", unique);
+                    session.run(&scenario, tally);
+                    changes += usize::from(scenario.changes());
                     unique += 100;
                 }
             }

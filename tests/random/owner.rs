@@ -75,7 +75,7 @@ pub fn tamper(dice: &mut Dice, catalog: &Catalog) -> Vec<String> {
     statements.extend(match dice.below(5) {
         0 | 1 => column(dice, table),
         2 => replaced(dice, name),
-        _ => vec![around(dice, table)],
+        _ => vec![around(dice, catalog, table)],
     });
     statements
 }
@@ -132,10 +132,10 @@ fn replaced(dice: &mut Dice, name: &str) -> Vec<String> {
 }
 
 /// What hangs on a table, or is in it.
-fn around(dice: &mut Dice, table: &Relation) -> String {
+fn around(dice: &mut Dice, catalog: &Catalog, table: &Relation) -> String {
     let name = &table.name;
     let (column, _) = &table.columns[dice.below(table.columns.len())];
-    match dice.below(11) {
+    match dice.below(12) {
         0 => format!("DELETE FROM {name}"),
         1 => format!("CREATE RULE evil AS ON INSERT TO {name} DO INSTEAD NOTHING"),
         2 => format!("CREATE RULE evil AS ON UPDATE TO {name} DO ALSO SELECT clerk.current_user_id()"),
@@ -158,6 +158,17 @@ fn around(dice: &mut Dice, table: &Relation) -> String {
             "ALTER SEQUENCE clerk.sync_runs_id_seq AS smallint MAXVALUE {} CYCLE",
             dice.below(3) + 1
         ),
+        10 => {
+            let functions = catalog
+                .functions
+                .iter()
+                .filter(|function| function.kind == Kind::Trigger);
+            let names: Vec<&str> = functions.map(|function| function.name.as_str()).collect();
+            let (time, function) = (dice.pick(&["BEFORE", "AFTER"]), dice.pick(&names));
+            format!(
+                "CREATE TRIGGER wrong {time} INSERT OR UPDATE OR DELETE ON {name} FOR EACH ROW EXECUTE FUNCTION {function}()"
+            )
+        }
         _ => trigger(dice, name),
     }
 }

@@ -51,6 +51,12 @@ const BEGINNINGS: &[Option<&str>] = &[
 ];
 
 impl Scenario {
+    /// Whether it is to leave the extension changed.
+    pub fn changes(&self) -> bool {
+        let is_kept = self.begin.is_none() || self.end.iter().any(|end| end.starts_with("COMMIT"));
+        is_kept && self.steps.iter().any(|step| step.tampers)
+    }
+
     /// `hostile` sessions also change the extension itself. `unique` makes names.
     pub fn random(dice: &mut Dice, catalog: &Catalog, hostile: bool, unique: usize) -> Self {
         let begin = BEGINNINGS[dice.below(BEGINNINGS.len())];

@@ -3,8 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use clerk_sim::{Event, Resource, SigningSecret, Simulator, Token, World, WorldOptions, new_signing_secret};
-use clerk_tests::{Cluster, Sql};
+use clerk_sim::{
+    ApiFault, Event, Fault, Resource, Rotation, SigningSecret, Simulator, Token, World, WorldOptions,
+    new_signing_secret,
+};
+use clerk_tests::{Cluster, Dice, Sql};
 use postgres::{Client, Error, NoTls};
 use serde_json::Value;
 
@@ -38,6 +41,7 @@ impl Scene {
         let settings = [
             ("shared_preload_libraries", "clerk_sync"),
             ("clerk.maintain_interval", "2s"),
+            ("clerk.http_timeout", "1s"),
             ("max_prepared_transactions", "20"),
             ("deadlock_timeout", "100ms"),
             // What LLVM takes stays taken, and is none of ours.
@@ -146,6 +150,34 @@ impl Scene {
             let _ = installer.batch_execute(statement);
         }
         Ok(())
+    }
+
+    /// Clerk's keys change, or its key endpoint or its Backend API have a bad moment.
+    pub fn disturb(&self, dice: &mut Dice) {
+        match dice.below(4) {
+            0 => {
+                let rotations = [Rotation::Same, Rotation::New, Rotation::Overlap];
+                self.clerk.rotate(rotations[dice.below(3)]);
+            }
+            1 => {
+                let faults = [
+                    Fault::Slow { ms: 100 },
+                    Fault::Stall,
+                    Fault::Down,
+                    Fault::Half,
+                    Fault::Wrong,
+                ];
+                self.clerk.fault(faults[dice.below(5)].clone());
+            }
+            2 => {
+                let faults = ApiFault::transient();
+                self.clerk.api_fault(faults[dice.below(faults.len())].clone());
+            }
+            _ => {
+                self.clerk.fault(Fault::Ok);
+                self.clerk.clear_api_faults();
+            }
+        }
     }
 
     /// Of each class some, expired ones, forged ones, and ones that are nearly right; with the claims of the same user.

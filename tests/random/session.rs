@@ -47,21 +47,14 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Runs it; says whether it changed the extension for good.
-    pub fn run(&mut self, scenario: &Scenario, tally: &mut Tally) -> bool {
-        let tampered = scenario.steps.iter().any(|step| step.tampers);
-        let mut committed = scenario.begin.is_none();
-        let outcome = self.transaction(scenario, tally);
-        match outcome {
-            Some(true) => committed |= scenario.end.iter().any(|end| end.starts_with("COMMIT")),
-            Some(false) => {}
-            None => self.reopen(),
+    pub fn run(&mut self, scenario: &Scenario, tally: &mut Tally) {
+        if self.transaction(scenario, tally).is_none() {
+            self.reopen();
         }
-        tampered && committed
     }
 
-    /// Whether it came to its end; None if the session was lost.
-    fn transaction(&mut self, scenario: &Scenario, tally: &mut Tally) -> Option<bool> {
+    /// None if the session was lost.
+    fn transaction(&mut self, scenario: &Scenario, tally: &mut Tally) -> Option<()> {
         if let Some(begin) = scenario.begin {
             self.plain(begin, tally)?;
         }
@@ -75,8 +68,7 @@ impl<'s> Session<'s> {
         for end in scenario.end.iter().filter(|_| whole) {
             self.plain(end, tally)?;
         }
-        self.tidy(scenario.discard, tally)?;
-        Some(whole)
+        self.tidy(scenario.discard, tally)
     }
 
     /// A late cancel may meet these as well.
