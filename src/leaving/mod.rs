@@ -10,12 +10,16 @@ use pgrx::prelude::*;
 fn eject_text(
     qualified: Option<&str>,
     unqualified: Option<&str>,
-    functions: Option<Vec<Option<String>>>,
-    relations: Option<Vec<Option<String>>>,
+    functions: Option<Vec<String>>,
+    relations: Option<Vec<String>>,
     target: Option<&str>,
     once: Option<bool>,
 ) -> Option<String> {
-    let names = Names::new(self::names(functions), self::names(relations), target?);
+    let names = Names::new(
+        functions.unwrap_or_default(),
+        relations.unwrap_or_default(),
+        target?,
+    );
     move_printed(qualified?, unqualified?, &names, once?).ok()
 }
 
@@ -23,23 +27,13 @@ fn eject_text(
 #[pg_extern(immutable, parallel_safe, strict)]
 #[allow(clippy::type_complexity)]
 fn eject_body(
-    body: Option<&str>,
-    functions: Option<Vec<Option<String>>>,
-    relations: Option<Vec<Option<String>>>,
-    known: Option<Vec<Option<String>>>,
-    target: Option<&str>,
+    body: &str,
+    functions: Vec<String>,
+    relations: Vec<String>,
+    known: Vec<String>,
+    target: &str,
 ) -> TableIterator<'static, (name!(moved, String), name!(left_over, Vec<String>))> {
-    // The function's owner can make it be called with NULL all the same.
-    let (Some(body), Some(target)) = (body, target) else {
-        return TableIterator::empty();
-    };
-    let known = self::names(known);
-    let names = Names::new(self::names(functions), self::names(relations), target);
+    let names = Names::new(functions, relations, target);
     let body = move_body(body, &names, &|name| known.iter().any(|known| known == name));
     TableIterator::once((body.moved, body.left))
-}
-
-/// An array of names; NULL is none, and names nothing.
-fn names(array: Option<Vec<Option<String>>>) -> Vec<String> {
-    array.unwrap_or_default().into_iter().flatten().collect()
 }

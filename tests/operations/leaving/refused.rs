@@ -212,17 +212,3 @@ fn the_schema_must_be_new() {
     }
     owner.run("SELECT clerk.eject(repeat('\"', 63), false)");
 }
-
-/// The parts that read SQL can be called by themselves, by the owner.
-#[test]
-fn null_among_names_names_nothing() {
-    let mut owner = TestDb::shared().superuser();
-    for call in [
-        "clerk.eject_text('clerk.f(), clerk.t', 'f(), t', '{f}', '{t}', 'data', false)",
-        "clerk.eject_body('SELECT clerk.f(), clerk.g() FROM clerk.t', '{f}', '{t}', '{f}', 'data')::text",
-    ] {
-        let with_null = call.replace("}'", ",NULL}'");
-        let same: Option<bool> = owner.value(&format!("SELECT {call} = {with_null}"));
-        assert_eq!(same, Some(true), "{call}");
-    }
-}
