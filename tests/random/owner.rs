@@ -134,7 +134,7 @@ fn replaced(dice: &mut Dice, name: &str) -> Vec<String> {
     };
     let mut statements = vec![away, instead];
     if dice.one_in(2) {
-        statements.push(format!("ALTER EXTENSION clerk_sync DROP TABLE clerk.moved"));
+        statements.push("ALTER EXTENSION clerk_sync DROP TABLE clerk.moved".to_owned());
         statements.push(format!("ALTER EXTENSION clerk_sync ADD TABLE {name}"));
     }
     statements
