@@ -44,6 +44,9 @@ lint: ## only clippy, for one PostgreSQL version
 bench: ## release build, one page of measurements
 	@scripts/bench $(PG)
 
+random-calls: ## 100,000 random calls as every role; CLERK_SYNC_RANDOM_CALLS and CLERK_SYNC_RANDOM_SEED choose others
+	@scripts/random-calls $(PG)
+
 bench-compare: ## BASE=commit: this tree and that one measured in turn, with the ratio of each figure
 	@scripts/bench-compare $(PG) $(BASE) $(PAIRS) $(SECTIONS)
 

@@ -3,9 +3,9 @@
 use std::thread;
 
 use clerk_sim::{Adversity, World, WorldOptions};
-use clerk_tests::{Cluster, Sql};
+use clerk_tests::{Cluster, Dice, Sql};
 
-use crate::scene::{Dice, Scene};
+use crate::scene::Scene;
 use clerk_tests::expected::{assert_ledger, assert_truth};
 
 const SESSIONS: u64 = 8;

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use clerk_sim::{Adversity, Event, World, WorldOptions};
-use clerk_tests::Cluster;
+use clerk_tests::{Cluster, Dice};
 use postgres::NoTls;
 use postgres::types::Json;
 use serde_json::Value;
 
-use crate::scene::{Dice, Scene};
+use crate::scene::Scene;
 use clerk_tests::expected::{assert_ledger, assert_truth};
 
 const ROUNDS: u64 = 25;

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::thread;
 
 use clerk_sim::{Activity, Adversity, Event, Resource, World, WorldOptions};
-use clerk_tests::{Cluster, Sql};
+use clerk_tests::{Cluster, Dice, Sql};
 use postgres::Client;
 use serde_json::{Value, json};
 
-use crate::scene::{Dice, Scene};
+use crate::scene::Scene;
 
 const MARKER: &str = "MARKERqz7";
 

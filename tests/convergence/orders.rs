@@ -3,12 +3,12 @@
 use std::thread;
 
 use clerk_sim::{Adversity, ApiPage, Event, Resource, World, WorldOptions};
-use clerk_tests::{Cluster, Sql};
+use clerk_tests::{Cluster, Dice, Sql};
 use postgres::types::{Json, ToSql};
 use postgres::{Client, Statement, Transaction};
 use serde_json::{Value, json};
 
-use crate::scene::{Dice, Scene, now_seconds};
+use crate::scene::{Scene, now_seconds};
 use clerk_tests::expected::Queries;
 
 /// As many as the mirror is trusted after; `CLERK_SYNC_CASES` gives another number for a second major version.

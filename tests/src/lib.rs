@@ -5,6 +5,7 @@
 
 mod cluster;
 mod database;
+mod dice;
 pub mod expected;
 mod installation;
 mod sql;
@@ -12,5 +13,6 @@ mod watchdog;
 
 pub use cluster::Cluster;
 pub use database::{Notices, TestDb};
+pub use dice::Dice;
 pub use installation::Installation;
 pub use sql::{Failure, Sql};
