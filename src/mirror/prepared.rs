@@ -6,7 +6,6 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use crate::as_role::AsRole;
-use crate::error::Fault;
 use crate::operations::sql;
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::result;

@@ -62,7 +62,7 @@ pub fn query<R>(work: impl FnOnce() -> Result<R, pgrx::spi::Error>) -> R {
 
 /// Raises what SPI reports without an error of PostgreSQL's own; such an error keeps its SQLSTATE and does not come here.
 #[track_caller]
-fn fault(error: pgrx::spi::Error) -> ! {
+pub fn fault(error: pgrx::spi::Error) -> ! {
     match error {
         pgrx::spi::Error::SpiError(code) => refused(code as i32),
         // The answer has another shape than the statement should give.

@@ -71,10 +71,23 @@ impl Table {
         if class.relam != pg_sys::HEAP_TABLE_AM_OID {
             return Err(self.unfit("does not have the access method heap"));
         }
+        if self.is_being_altered() {
+            return Err(self.unfit("is being altered by this session"));
+        }
         if in_recovery && class.relpersistence as u8 != pg_sys::RELPERSISTENCE_PERMANENT {
             return Err(self.unfit("is unlogged, so that a standby cannot read it"));
         }
         Ok(())
+    }
+
+    /// Whether an ALTER TABLE that rewrites the table runs the expression that we are called from: the descriptor is that of the new
+    /// rows then, and the rows are still the old ones. Whoever holds the lock but does not have the table open has finished.
+    fn is_being_altered(&self) -> bool {
+        let exclusive = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
+        // SAFETY: the relation is open.
+        unsafe {
+            (*self.relation).rd_refcnt > 1 && pg_sys::CheckRelationLockedByMe(self.relation, exclusive, false)
+        }
     }
 
     pub(super) fn relation(&self) -> pg_sys::Relation {

@@ -110,6 +110,16 @@ fn what_cannot_be_read_is_no_default() {
     }
 }
 
+#[test]
+fn a_table_that_is_being_rewritten_is_not_read() {
+    let (_db, mut owner) = database();
+    let rewrite = "ALTER TABLE clerk.instances ALTER allow_missing_azp DROP DEFAULT,
+        ALTER allow_missing_azp TYPE text USING clerk.current_user_id()";
+    let failure = owner.failure(rewrite);
+    assert_eq!(failure.sqlstate, "55000", "{failure:?}");
+    assert!(failure.message.contains("is being altered"), "{failure:?}");
+}
+
 /// What becomes of the primary key of `clerk.users`, where an event about a user looks whether the row is there.
 const INDEXES: [&str; 6] = [
     "CREATE UNIQUE INDEX users_pkey ON clerk.users (id) WHERE id IS NULL",
