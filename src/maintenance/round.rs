@@ -15,6 +15,7 @@ use super::parts::{About, PARTS, Part};
 use super::record::{self, Round};
 use crate::call::Call;
 use crate::error::Fault;
+use crate::pg::writable::require_writable;
 use crate::subtransaction::{SqlError, attempt, survive};
 use crate::workers::give_way::{give_way, leave};
 use crate::workers::session::show_activity;
@@ -74,8 +75,7 @@ impl Caller {
 
 /// `maintain()`.
 fn maintain(_call: &Call) -> Option<pg_sys::Datum> {
-    // SAFETY: raises, or does nothing.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"maintain()".as_ptr()) };
+    require_writable(c"maintain()");
     // What this round does is seen by another only at the end of the transaction, so it must not begin before.
     let report = if [About::Keys, About::Mirror]
         .map(lock)

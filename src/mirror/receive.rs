@@ -16,6 +16,7 @@ use crate::error::Fault;
 use crate::operations::vault;
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::hidden_statement::HiddenStatement;
+use crate::pg::writable::require_writable;
 use crate::subtransaction::attempt;
 use crate::{c_function, clock, json};
 
@@ -28,8 +29,7 @@ c_function!(clerk_verify_webhook, verify_webhook_sql);
 /// `receive_webhook(body text, headers jsonb)`, called on NULL too.
 fn receive_webhook(call: &Call) -> Option<pg_sys::Datum> {
     let _hidden = HiddenStatement::enter();
-    // SAFETY: raises, or does nothing. A standby cannot store what it would acknowledge.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"receive_webhook()".as_ptr()) };
+    require_writable(c"receive_webhook()");
     let setup = setup::current();
     let body = call.text(0).unwrap_or_default();
     let answer = match verify(&body, call.argument(1), &setup) {

@@ -10,20 +10,19 @@ use crate::catalog;
 use crate::error::Fault;
 use crate::pg::cell::Texts;
 use crate::pg::relation::Unfit;
+use crate::pg::writable::require_writable;
 
 /// Runs a statement that changes or locks something, and whose rows, if any, do not matter. Raises 25006 in a read-only
 /// transaction and on a standby.
 #[track_caller]
 pub fn run(statement: &str, arguments: &[DatumWithOid]) {
-    // SAFETY: raises, or does nothing. SPI would fail on a standby too, but with an internal error.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"changes of clerk_sync's tables".as_ptr()) };
+    require_writable(c"changes of clerk_sync's tables");
     query(|| Spi::connect_mut(|client| client.update(statement, None, arguments).map(|_| ())));
 }
 
 /// As [`run`], for an UPDATE of the row of `clerk.settings`; an error (55000) if it is not there.
 pub fn set(update: &str, arguments: &[DatumWithOid]) {
-    // SAFETY: raises, or does nothing.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"changes of clerk_sync's tables".as_ptr()) };
+    require_writable(c"changes of clerk_sync's tables");
     let updated =
         query(|| Spi::connect_mut(|client| client.update(update, None, arguments).map(|rows| rows.len())));
     if updated != 1 {

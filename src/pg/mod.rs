@@ -14,3 +14,4 @@ pub mod primary_key;
 pub mod relation;
 pub mod result;
 pub mod worker_session;
+pub mod writable;

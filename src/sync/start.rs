@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::error::Fault;
 use crate::mirror::prepared::Prepared;
 use crate::operations::instances::Instance;
+use crate::pg::writable::require_writable;
 use crate::workers::run_syncs;
 
 c_function!(clerk_start_backfill, start_backfill);
@@ -155,8 +156,7 @@ pub fn no_such_run(id: i64) -> Fault {
 }
 
 fn chosen(name: Option<String>) -> Instance {
-    // SAFETY: raises, or does nothing.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"runs of clerk_sync".as_ptr()) };
+    require_writable(c"runs of clerk_sync");
     if let Err(fault) = crate::workers::one_shot::owner() {
         fault.raise();
     }
