@@ -13,7 +13,7 @@ use crate::watch::{Watch, is_ordinary};
 const DATABASE: &str = "victim";
 
 /// How long a sample is tried.
-const SAMPLE: Duration = Duration::from_secs(200);
+const SAMPLE: Duration = Duration::from_secs(120);
 
 /// After each so many changes the launcher has a round in the changed database.
 const ROUND_EVERY: usize = 20;

@@ -32,6 +32,9 @@ const SAMPLE: usize = 2_000;
 /// each call.
 const NOISE: i64 = 16 * 1024;
 
+/// Fewest calls of one caller of which the memory is judged: among fewer, the largest arguments may all come in the second half.
+const ENOUGH_FOR_MEMORY: usize = 5_000;
+
 /// Who calls in the calm database, a session each.
 const CALLERS: [&str; 4] = ["anon", "authenticated", "service_role", "administrator"];
 
@@ -151,7 +154,7 @@ fn report(seed: u64, tallies: &[(String, Tally)], log: &str) {
         .collect();
     for (who, tally) in tallies {
         let grown = tally.memory.map_or(0, |(begin, end)| end - begin);
-        if grown > NOISE {
+        if grown > NOISE && tally.calls >= ENOUGH_FOR_MEMORY {
             findings.push(format!("{who}: a backend grew by {grown} KiB"));
         }
     }
