@@ -62,7 +62,12 @@ impl Scene {
         let mut owner = scene.cluster.connect_to(TEMPLATE, OWNER);
         owner.run(include_str!("tools.sql"));
         owner.run(
-            r#"CREATE COLLATION public.backwards (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+            r#"DO $x$ BEGIN
+                 CREATE COLLATION public.backwards (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+             EXCEPTION WHEN feature_not_supported THEN
+                 -- A server that was built without ICU.
+                 CREATE COLLATION public.backwards FROM "POSIX";
+             END $x$;
              CREATE DOMAIN public.lookalike AS text; CREATE TYPE public.pair AS (a bigint, b text)"#,
         );
         drop(owner);
