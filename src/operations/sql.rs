@@ -49,8 +49,16 @@ pub fn texts(value: Option<Texts>, column: &str) -> Vec<String> {
 /// Does something with SPI. The caller may be a superuser, and what the tables' owner put on them runs with it: a deferred
 /// trigger would run at commit, as whoever commits; in a security-restricted operation it cannot be put off.
 pub fn query<R>(work: impl FnOnce() -> Result<R, pgrx::spi::Error>) -> R {
+    refuse_parallel_mode();
     let _restricted = AsRole::restricted();
     work().unwrap_or_else(|error| fault(error))
+}
+
+/// Raises 25000 in a parallel query: the owner can mark a function as parallel safe that is not, and what it then does would be an
+/// internal error of PostgreSQL's.
+pub fn refuse_parallel_mode() {
+    // SAFETY: raises, or does nothing.
+    unsafe { pg_sys::PreventCommandIfParallelMode(c"statements of clerk_sync".as_ptr()) };
 }
 
 /// Raises what SPI reports without an error of Postgres' own: an answer of another shape than we know.
