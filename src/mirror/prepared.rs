@@ -37,6 +37,7 @@ impl Prepared {
 
     /// Runs it and reads each row it returns. The arguments must be of the statement's types.
     pub fn query<R>(&self, arguments: &[Option<pg_sys::Datum>], mut read: impl FnMut(&Row) -> R) -> Vec<R> {
+        sql::refuse_parallel_mode();
         assert_eq!(arguments.len(), self.types.len(), "arguments of {}", self.text);
         let mut values: Vec<pg_sys::Datum> = Vec::with_capacity(arguments.len());
         let mut nulls: Vec<std::ffi::c_char> = Vec::with_capacity(arguments.len());

@@ -11,6 +11,9 @@ pub struct Watch<'c> {
 /// What must be nowhere: the beginning of every stored password, as an example of memory that is not ours.
 const FOREIGN: &str = "SCRAM-SHA-256$";
 
+/// PostgreSQL's own answer to a NOTIFY in a function in SQL that is wrongly marked as parallel safe, whoever made it.
+const POSTGRES_OWN: &str = "cannot send notifications from a parallel worker";
+
 impl<'c> Watch<'c> {
     pub fn new(cluster: &'c Cluster) -> Self {
         let read = cluster.log().len() as u64;
@@ -33,13 +36,15 @@ fn is_fault(line: &str) -> bool {
     line.contains("terminated by signal")
         || line.contains("PANIC:")
         || line.contains(FOREIGN)
-        || (line.starts_with("XX") && (line.contains("ERROR:") || line.contains("FATAL:")))
+        || (line.starts_with("XX")
+            && !line.contains(POSTGRES_OWN)
+            && (line.contains("ERROR:") || line.contains("FATAL:")))
 }
 
 /// Whether an error is one that a person may see: no internal error, and printable.
 pub fn is_ordinary(sqlstate: &str, message: &str) -> bool {
     let is_printable = |character: char| !character.is_control() || character == '\n' || character == '\t';
-    !sqlstate.starts_with("XX")
+    (!sqlstate.starts_with("XX") || message == POSTGRES_OWN)
         && message.chars().all(is_printable)
         && !message.contains('\u{fffd}')
         && !message.contains(FOREIGN)
