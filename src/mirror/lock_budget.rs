@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 
+use crate::pg::guc_nesting::set_in_level;
+
 /// What the waits of one delivery may cost together.
 pub const WAIT: Duration = Duration::from_secs(1);
 /// A wait that cannot be granted any more is still tried for this long.
@@ -45,19 +47,7 @@ impl LockBudget {
             return;
         }
         let value = CString::new(milliseconds.to_string()).unwrap_or_default();
-        // SAFETY: a setting that every role may change; GUC_ACTION_SAVE ends with the function that is running, all of
-        // which are declared with SET search_path and so have a nest level of their own.
-        unsafe {
-            pg_sys::set_config_option(
-                c"lock_timeout".as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
+        // The functions that receive deliveries are declared with SET search_path, so each has a level of its own.
+        set_in_level(c"lock_timeout", &value);
     }
 }

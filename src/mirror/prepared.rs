@@ -9,6 +9,7 @@ use crate::as_role::AsRole;
 use crate::operations::sql;
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::result;
+use crate::pg::writable::require_serial;
 
 /// A statement with a fixed text. Planned at its first use, without looking at its arguments, and kept.
 pub struct Prepared {
@@ -37,7 +38,7 @@ impl Prepared {
 
     /// Runs it and reads each row it returns. The arguments must be of the statement's types.
     pub fn query<R>(&self, arguments: &[Option<pg_sys::Datum>], mut read: impl FnMut(&Row) -> R) -> Vec<R> {
-        sql::refuse_parallel_mode();
+        require_serial(c"statements of clerk_sync");
         assert_eq!(arguments.len(), self.types.len(), "arguments of {}", self.text);
         let mut values: Vec<pg_sys::Datum> = Vec::with_capacity(arguments.len());
         let mut nulls: Vec<std::ffi::c_char> = Vec::with_capacity(arguments.len());

@@ -10,7 +10,7 @@ use crate::catalog;
 use crate::error::Fault;
 use crate::pg::cell::Texts;
 use crate::pg::relation::Unfit;
-use crate::pg::writable::require_writable;
+use crate::pg::writable::{require_serial, require_writable};
 
 /// Runs a statement that changes or locks something, and whose rows, if any, do not matter. Raises 25006 in a read-only
 /// transaction and on a standby.
@@ -52,19 +52,12 @@ pub fn texts(value: Option<Texts>, column: &str) -> Vec<String> {
 /// trigger would run at commit, as whoever commits; in a security-restricted operation it cannot be put off.
 #[track_caller]
 pub fn query<R>(work: impl FnOnce() -> Result<R, pgrx::spi::Error>) -> R {
-    refuse_parallel_mode();
+    require_serial(c"statements of clerk_sync");
     let _restricted = AsRole::restricted();
     match work() {
         Ok(result) => result,
         Err(error) => fault(error),
     }
-}
-
-/// Raises 25000 in a parallel query: the owner can mark a function as parallel safe that is not, and what it then does would be an
-/// internal error of PostgreSQL's.
-pub fn refuse_parallel_mode() {
-    // SAFETY: raises, or does nothing.
-    unsafe { pg_sys::PreventCommandIfParallelMode(c"statements of clerk_sync".as_ptr()) };
 }
 
 /// Raises what SPI reports without an error of PostgreSQL's own; such an error keeps its SQLSTATE and does not come here.

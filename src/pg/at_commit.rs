@@ -6,11 +6,12 @@
 //! in which they were asked for. `PREPARE TRANSACTION` drops them: another session commits, perhaps after a restart. An effect
 //! is therefore only a hint, and what must not be lost is in a table.
 
-use std::cell::RefCell;
 use std::ffi::c_void;
 use std::panic::AssertUnwindSafe;
 
 use pgrx::prelude::*;
+
+use super::backend_local::BackendLocal;
 
 struct Effect {
     subtransaction: pg_sys::SubTransactionId,
@@ -18,10 +19,8 @@ struct Effect {
     run: Box<dyn FnOnce()>,
 }
 
-thread_local! {
-    static EFFECTS: RefCell<Vec<Effect>> = const { RefCell::new(Vec::new()) };
-    static IS_REGISTERED: RefCell<bool> = const { RefCell::new(false) };
-}
+static EFFECTS: BackendLocal<Vec<Effect>> = BackendLocal::new(Vec::new());
+static IS_REGISTERED: BackendLocal<bool> = BackendLocal::new(false);
 
 /// Has `effect` happen when the running transaction commits, unless the subtransaction that is current now is rolled back. An effect
 /// whose key is waiting already is not added: what has the same key must do the same.
@@ -33,7 +32,7 @@ pub fn at_commit(key: impl Into<String>, effect: impl FnOnce() + 'static) {
     let key = key.into();
     // SAFETY: reads a variable of the backend.
     let subtransaction = unsafe { pg_sys::GetCurrentSubTransactionId() };
-    EFFECTS.with_borrow_mut(|effects| {
+    EFFECTS.with(|effects| {
         if !effects.iter().any(|waiting| waiting.key == key) {
             effects.push(Effect {
                 subtransaction,
@@ -45,7 +44,7 @@ pub fn at_commit(key: impl Into<String>, effect: impl FnOnce() + 'static) {
 }
 
 fn register_callbacks() {
-    if IS_REGISTERED.replace(true) {
+    if IS_REGISTERED.with(|is_registered| std::mem::replace(is_registered, true)) {
         return;
     }
     // SAFETY: the callbacks are static functions.
@@ -61,7 +60,7 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
         return;
     }
-    let effects = EFFECTS.take();
+    let effects = EFFECTS.with(std::mem::take);
     if event != XACT_EVENT_COMMIT {
         return;
     }
@@ -81,7 +80,7 @@ unsafe extern "C-unwind" fn subtransaction_ends(
     _argument: *mut c_void,
 ) {
     use pg_sys::SubXactEvent::{SUBXACT_EVENT_ABORT_SUB, SUBXACT_EVENT_COMMIT_SUB};
-    EFFECTS.with_borrow_mut(|effects| match event {
+    EFFECTS.with(|effects| match event {
         SUBXACT_EVENT_COMMIT_SUB => {
             let ended = effects
                 .iter_mut()

@@ -1,6 +1,5 @@
 //! Executor runs, as a function that one of them calls can tell them apart, and values that are kept until a run ends.
 
-use std::cell::RefCell;
 use std::ffi::c_void;
 
 use pgrx::pg_sys;
@@ -38,17 +37,16 @@ impl ExecutorRun {
 const DO_BLOCK: &std::ffi::CStr = c"SPI Proc";
 
 /// At most one value for each run that is going on.
-pub struct PerRun<T: 'static>(BackendLocal<RefCell<Vec<(ExecutorRun, T)>>>);
+pub struct PerRun<T: 'static>(BackendLocal<Vec<(ExecutorRun, T)>>);
 
 impl<T: Clone> PerRun<T> {
     pub const fn new() -> Self {
-        Self(BackendLocal::new(RefCell::new(Vec::new())))
+        Self(BackendLocal::new(Vec::new()))
     }
 
     /// The run's value.
     pub fn get(&self, run: ExecutorRun) -> Option<T> {
         self.0.with(|values| {
-            let values = values.borrow();
             let found = values.iter().rev().find(|(owner, _)| *owner == run);
             found.map(|(_, value)| value.clone())
         })
@@ -57,13 +55,12 @@ impl<T: Clone> PerRun<T> {
     /// Gives the run a value, in place of the one that it has. It is dropped when the run ends.
     pub fn set(&'static self, run: ExecutorRun, value: T) {
         let former = self.0.with(|values| {
-            let mut values = values.borrow_mut();
             let found = values.iter_mut().rev().find(|(owner, _)| *owner == run);
             found.map(|(_, kept)| std::mem::replace(kept, value.clone()))
         });
         if former.is_none() {
             self.forget_with(run);
-            self.0.with(|values| values.borrow_mut().push((run, value)));
+            self.0.with(|values| values.push((run, value)));
         }
     }
 
@@ -98,8 +95,7 @@ struct Registration<T: 'static> {
 unsafe extern "C-unwind" fn run_ends<T: 'static>(registration: *mut c_void) {
     // SAFETY: `forget_with` registered this callback with a registration of this type.
     let Registration { values, run, .. } = unsafe { &*registration.cast::<Registration<T>>() };
-    let ended = values.0.with(|values| {
-        let mut values = values.borrow_mut();
+    let ended = values.0.try_with(|values| {
         let place = values.iter().rposition(|(owner, _)| owner == run);
         place.map(|place| values.remove(place))
     });

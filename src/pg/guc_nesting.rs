@@ -31,19 +31,25 @@ impl GucNesting {
 
     /// Sets a setting that every role may change, until the level ends.
     pub fn set(&self, name: &CStr, value: &CStr) {
-        // SAFETY: NUL-terminated strings, which are copied.
-        unsafe {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
+        set_in_level(name, value);
+    }
+}
+
+/// Sets a setting that every role may change, until the innermost level ends: that of the running function if it is declared with SET,
+/// else that of the (sub)transaction.
+pub fn set_in_level(name: &CStr, value: &CStr) {
+    // SAFETY: NUL-terminated strings, which are copied.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
     }
 }
 

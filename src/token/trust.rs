@@ -7,6 +7,7 @@ use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use clerk_core::{Jwk, Rules, VerifyingKey, quote};
 use pgrx::prelude::*;
@@ -17,7 +18,7 @@ use crate::error::Fault;
 use crate::identity;
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::relation::Table;
-use crate::workers::wake::wake_for_change_at_commit;
+use crate::workers::wake::{wake_at_commit, wake_for_change_at_commit};
 
 /// Where the identity helpers look; see `clerk.set_identity_source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,8 +316,13 @@ fn trust_changed(call: &Call) -> Option<pg_sys::Datum> {
             Fault::argument("clerk.trust_changed() can only be called as a trigger", "").raise()
         });
         pg_sys::CacheInvalidateRelcache((*data).tg_relation);
-        // New instances, keys and secrets are work for the next round of maintenance: no need to wait for it.
-        wake_for_change_at_commit();
+        // New instances, keys and secrets are work for the next round of maintenance, which need not wait for its time. What a
+        // background worker changes, such as keys that it fetched, is no reason why rounds that failed should succeed.
+        if pg_sys::MyBgworkerEntry.is_null() {
+            wake_for_change_at_commit();
+        } else {
+            wake_at_commit(Duration::ZERO);
+        }
         Some(pg_sys::Datum::from(std::ptr::null_mut::<std::ffi::c_void>()))
     }
 }
