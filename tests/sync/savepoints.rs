@@ -9,8 +9,18 @@ use crate::scene::{Scene, state, told, wait, wait_until, world};
 
 /// A server that logs what workers are asked for, and whose rounds come only when they are asked for.
 fn server() -> Cluster {
+    server_with("clerk_sync")
+}
+
+/// A server that has no rounds, which start workers as well.
+fn server_without_rounds() -> Cluster {
+    server_with("")
+}
+
+fn server_with(preloaded: &str) -> Cluster {
     Cluster::start(&[
-        ("shared_preload_libraries", "clerk_sync"),
+        ("shared_preload_libraries", preloaded),
+        ("session_preload_libraries", "clerk_sync"),
         ("clerk.maintain_interval", "1h"),
         ("clerk.api_timeout", "3s"),
         ("max_prepared_transactions", "2"),
@@ -77,7 +87,7 @@ fn what_was_released_cancels_the_run() {
 
 #[test]
 fn what_was_rolled_back_starts_no_worker() {
-    let cluster = server();
+    let cluster = server_without_rounds();
     let (scene, _) = Scene::on(&cluster, world(112), 50);
     scene.quiet();
     let mut owner = scene.owner();
@@ -149,7 +159,7 @@ fn idle(owner: &mut Client) {
 
 #[test]
 fn effects_of_one_transaction_happen_once() {
-    let cluster = server();
+    let cluster = server_without_rounds();
     let (scene, _) = Scene::on(&cluster, world(113), 50);
     scene.quiet();
     let mut owner = scene.owner();
