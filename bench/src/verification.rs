@@ -199,7 +199,7 @@ fn report(page: &mut Page, medians: &[Duration], token_length: usize) {
     let row = |what: &str, time| {
         [
             what.to_owned(),
-            format!("{:.1}", microseconds(time)),
+            format!("{:.3}", microseconds(time)),
             times(ratio(time, bare)),
         ]
     };
