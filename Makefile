@@ -48,7 +48,7 @@ random-calls: ## 100,000 random calls as every role; CLERK_SYNC_RANDOM_CALLS and
 	@scripts/random-calls $(PG)
 
 bench-compare: ## BASE=commit: this tree and that one measured in turn, with the ratio of each figure
-	@scripts/bench-compare $(PG) $(BASE) $(PAIRS) $(SECTIONS)
+	@scripts/bench-compare $(PG) $(BASE) $(or $(PAIRS),5) $(SECTIONS)
 
 install: ## release build, installed into a server of this machine: make install PG=17 PG_CONFIG=/path/to/pg_config
 	@scripts/install $(PG) $(PG_CONFIG)
