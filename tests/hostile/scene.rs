@@ -149,6 +149,13 @@ impl Scene {
         superuser.run(&format!("GRANT CREATE ON DATABASE {name} TO {OWNER}"));
     }
 
+    /// Ends the sessions and workers of a database, and waits for none of them. So it can be dropped at once later on.
+    pub fn vacate(&self, name: &str) {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        let ended = self.connect("postgres", "postgres").execute(end, &[&name]);
+        ended.expect("a superuser may end sessions");
+    }
+
     /// A session; after a crash once the server is back.
     ///
     /// # Panics

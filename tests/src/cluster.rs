@@ -67,21 +67,35 @@ impl Cluster {
         let cluster = Self::prepare(environment);
         run(cluster
             .installation
-            .program("initdb")
-            .args([
-                "--username=postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--no-sync",
-            ])
-            .arg("--pgdata")
-            .arg(cluster.data()));
-        cluster.configure(SETTINGS);
+            .as_server_user("cp")
+            .arg("-a")
+            .args([Self::empty().data(), cluster.data()]));
         cluster.configure(settings);
         cluster.pg_ctl("start");
         cluster.superuser().run(ROLES);
         cluster
+    }
+
+    /// What initdb makes, to be copied: that takes a tenth of the time.
+    fn empty() -> &'static Cluster {
+        static EMPTY: OnceLock<Cluster> = OnceLock::new();
+        EMPTY.get_or_init(|| {
+            let empty = Self::prepare(&[]);
+            run(empty
+                .installation
+                .program("initdb")
+                .args([
+                    "--username=postgres",
+                    "--auth=trust",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-sync",
+                ])
+                .arg("--pgdata")
+                .arg(empty.data()));
+            empty.configure(SETTINGS);
+            empty
+        })
     }
 
     /// A directory and its watchdog, without a server in it.
