@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 
 use crate::error::Fault;
 use crate::pg::extension::Extension;
-use crate::pg::relation::{Row, Table, Unfit};
+use crate::pg::relation::{self, Row, Table, Unfit};
 
 /// This extension.
 pub const EXTENSION: Extension = Extension {
@@ -18,6 +18,11 @@ pub const EXTENSION: Extension = Extension {
 pub fn table(name: &CStr) -> Table {
     let table = Table::open(EXTENSION.schema, name).unwrap_or_else(|unfit| fault(unfit).raise());
     table.unwrap_or_else(|| missing(name).raise())
+}
+
+/// The OID that one of the extension's tables has now, to learn of changes; an error (55000) if there is none of that name.
+pub fn oid_of(name: &CStr) -> pg_sys::Oid {
+    relation::named(EXTENSION.schema, name).unwrap_or_else(|| missing(name).raise())
 }
 
 /// All rows of an open table; an error (55000) if a column is not what CREATE EXTENSION made, or holds what it must not.

@@ -94,11 +94,6 @@ impl Table {
         self.relation
     }
 
-    pub fn oid(&self) -> pg_sys::Oid {
-        // SAFETY: the relation is open.
-        unsafe { (*self.relation).rd_id }
-    }
-
     /// All rows, in no particular order.
     pub fn rows<R: Row<N>, const N: usize>(&self, columns: [&CStr; N]) -> Result<Vec<R>, Unfit> {
         let mut numbers = [0; N];
@@ -225,8 +220,8 @@ fn find(schema: &CStr, name: &CStr) -> pg_sys::Oid {
     }
 }
 
-/// The OID of the relation of that name; only for looking up what catalogs say of it.
-pub(super) fn named(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
+/// The OID of the relation of that name; only for looking up what catalogs say of it, or for hearing of its changes.
+pub fn named(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
     Some(find(schema, name)).filter(|oid| *oid != pg_sys::InvalidOid)
 }
 

@@ -13,7 +13,7 @@ use clerk_core::{Jwk, Rules, VerifyingKey, quote};
 use pgrx::prelude::*;
 
 use crate::call::Call;
-use crate::catalog::{self, EXTENSION};
+use crate::catalog;
 use crate::error::Fault;
 use crate::identity;
 use crate::pg::backend_local::BackendLocal;
@@ -174,22 +174,15 @@ pub fn current() -> Rc<Trust> {
 }
 
 fn read() -> Trust {
-    if !EXTENSION.has_member(TABLES[0]) {
-        Fault::prerequisite(
-            "extension clerk_sync is not installed in this database",
-            "Run CREATE EXTENSION clerk_sync in this database.",
-        )
-        .raise();
+    // Before any is read: a change that comes in between counts.
+    for (watched, name) in WATCHED.iter().zip(TABLES) {
+        watched.store(catalog::oid_of(name).to_u32(), Ordering::Relaxed);
     }
-    let tables = TABLES.map(catalog::table);
-    for (watched, table) in WATCHED.iter().zip(&tables) {
-        watched.store(table.oid().to_u32(), Ordering::Relaxed);
-    }
-    let [instances, keys, settings, ..] = &tables;
-    let (source, requests) = read_settings(settings);
+    let [instances, keys, settings, ..] = TABLES;
+    let (source, requests) = read_settings(&catalog::table(settings));
     Trust {
-        instances: read_instances(instances),
-        keys: read_keys(keys),
+        instances: read_instances(&catalog::table(instances)),
+        keys: read_keys(&catalog::table(keys)),
         source,
         requests,
     }

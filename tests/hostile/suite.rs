@@ -14,7 +14,7 @@ use crate::scene::{OWNER, Scene};
 use crate::watch::{Watch, is_ordinary};
 
 /// How long a sample is tried.
-const SAMPLE: Duration = Duration::from_secs(120);
+const SAMPLE: Duration = Duration::from_secs(60);
 
 /// After each so many changes the launcher has a round in the changed database.
 const ROUND_EVERY: usize = 20;
