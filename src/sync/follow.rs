@@ -326,7 +326,7 @@ fn cancelled(id: i64) -> Fault {
 
 /// `12,345`
 fn grouped(number: i64) -> String {
-    let digits = number.abs().to_string();
+    let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
