@@ -1,6 +1,6 @@
 //! What PostgREST asks before each request.
 
-use clerk_sim::{Options, Rotation, Simulator, Token};
+use clerk_sim::{Fault, Options, Rotation, Simulator, Token};
 use clerk_tests::{Cluster, Sql};
 use serde_json::json;
 
@@ -316,6 +316,25 @@ fn a_key_that_could_not_be_looked_for_is_no_fault_of_the_token() {
         answer(api.header("x-clerk-token", &token)),
         (503, "jwk-failed-to-resolve".to_owned())
     );
+}
+
+/// PostgREST gives anon three seconds, and Clerk gets five.
+#[test]
+fn a_clerk_that_does_not_answer_is_no_fault_of_the_token() {
+    let mut api = Api::new();
+    api.owner()
+        .run("SELECT clerk.configure_requests(token_header => 'x-clerk-token')");
+    api.clerk.rotate(Rotation::New);
+    api.clerk.fault(Fault::Stall);
+    let token = api.token(Token::session(api.clerk.issuer(), "user_ada"));
+    api.session.run("SET statement_timeout = '3s'");
+    // The second finds a worker that is fetching.
+    for _ in 0..2 {
+        assert_eq!(
+            answer(api.header("x-clerk-token", &token)),
+            (503, "jwk-remote-failed-to-load".to_owned())
+        );
+    }
 }
 
 #[test]
