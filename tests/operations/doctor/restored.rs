@@ -42,7 +42,13 @@ impl<'p> Dump<'p> {
         let binary = |name: &str| self.project.cluster.pg_binary(name);
         let mut command = if self.is_plain {
             let mut psql = binary("psql");
-            psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", database]);
+            psql.args([
+                "--quiet",
+                "--no-psqlrc",
+                "--set=ON_ERROR_STOP=1",
+                "--dbname",
+                database,
+            ]);
             if in_role_of_owner {
                 psql.args(["--command", &format!("SET ROLE {OWNER}")]);
             }
@@ -90,7 +96,9 @@ fn a_superuser_restores_it_in_the_role_of_its_owner() {
         let said = stderr(&refused);
         assert!(!refused.status.success(), "{said}");
         assert!(
-            said.contains("schema \"clerk\" belongs to role project") && said.contains("--role=project") && said.contains("SET ROLE project"),
+            said.contains("schema \"clerk\" belongs to role project")
+                && said.contains("--role=project")
+                && said.contains("SET ROLE project"),
             "{said}"
         );
         let name = format!("restored_{is_plain}");
@@ -101,7 +109,9 @@ fn a_superuser_restores_it_in_the_role_of_its_owner() {
         // What is missing is what the runbook says, and only that.
         let complaints: Vec<_> = findings(&mut owner, false)
             .into_iter()
-            .filter(|finding| finding.status == "failed" || finding.area == "schema" || finding.area == "grants")
+            .filter(|finding| {
+                finding.status == "failed" || finding.area == "schema" || finding.area == "grants"
+            })
             .filter(|finding| finding.status != "ok")
             .map(|finding| (finding.area, finding.check))
             .collect();
