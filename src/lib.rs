@@ -87,7 +87,6 @@ install_script! { "bootstrap":
     "doctor_maintenance" "../sql/61_doctor_maintenance.sql";
     "doctor_handover" "../sql/61_doctor_handover.sql";
     "doctor_online" "../sql/62_doctor_online.sql";
-    "doctor_additions" "../sql/63_doctor_additions.sql";
     "status" "../sql/68_status.sql";
     "doctor" "../sql/69_doctor.sql";
     "leaving" "../sql/70_leaving.sql";
@@ -96,11 +95,11 @@ install_script! { "bootstrap":
     "ejected_mirror" "../sql/73_ejected_mirror.sql" uses eject_text;
     "ejected_application" "../sql/74_ejected_application.sql" uses eject_body;
     "uninstall" "../sql/75_uninstall.sql";
+    "doctor_additions" "../sql/76_doctor_additions.sql";
     "comments" "../sql/80_comments.sql" uses
         configure configure_requests configure_mirror refresh_jwks remove_instance set_identity_source
         add_webhook_signing_secret drop_webhook_signing_secret webhook_signing_secrets inspect_jwt
         authenticate clear_authentication whoami;
-    "own_parts" "../sql/85_own_parts.sql";
 }
 extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);
 

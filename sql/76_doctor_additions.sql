@@ -1,4 +1,5 @@
--- clerk.doctor(): what somebody added to the extension's tables, and foreign keys that wait for deletions which never come.
+-- clerk.doctor(): what somebody added to the extension's tables, and foreign keys that wait for deletions which never come. After everything
+-- that makes a table, a view or a part of one.
 
 -- pg_dump takes of an extension's tables the rows and nothing else: what was added to a table is not in the dump, and the rows of a table
 -- with another column cannot be restored.
@@ -33,7 +34,7 @@ $body$;
 COMMENT ON FUNCTION clerk.parts() IS
     'The columns, constraints, indexes without a constraint, triggers, rules and policies of the extension''s tables and views, and the publications that name them. STABLE. Callable by the owner.';
 
--- Not dumped: a restored database has what its CREATE EXTENSION made. Filled when everything is there; an update script adds what it makes.
+-- Not dumped: a restored database has what its CREATE EXTENSION made. An update script adds what it makes.
 CREATE TABLE clerk.own_parts (
     relation text,
     kind text,
@@ -44,6 +45,9 @@ COMMENT ON TABLE clerk.own_parts IS 'The parts of our tables and views that the 
 COMMENT ON COLUMN clerk.own_parts.relation IS 'Table or view, without its schema.';
 COMMENT ON COLUMN clerk.own_parts.kind IS 'COLUMN, CONSTRAINT, INDEX, TRIGGER, RULE or POLICY.';
 COMMENT ON COLUMN clerk.own_parts.name IS 'Its name.';
+INSERT INTO clerk.own_parts (relation, kind, name)
+SELECT c.relname, p.kind, p.name
+FROM clerk.parts() AS p JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) p.relation;
 
 CREATE FUNCTION clerk.doctor_additions() RETURNS SETOF clerk.finding
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -90,7 +94,7 @@ AS $body$
             CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END AS action
         FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
         WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confdeltype IN ('c', 'n', 'd')
-          AND k.confrelid IN (SELECT p.relation FROM clerk.parts() AS p)
+          AND k.confrelid IN (SELECT m.id FROM clerk.eject_moved() AS m WHERE m.kind = 'table')
     )
     (
         SELECT 'foreign keys to the mirror', 'warning',
