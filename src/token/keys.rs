@@ -88,6 +88,12 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal, changes: u64) -> Resu
 const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
+/// Whether the last fetch that a token caused has not brought keys, and nothing has since.
+pub fn are_out_of_reach(instance: &Instance) -> bool {
+    let fetches = Fetches::of(&instance.issuer);
+    fetches.attempted_at > fetches.succeeded_at
+}
+
 /// Starts a worker, and returns when an attempt later than the one in `before` has begun, by whichever worker.
 fn start_fetch(issuer: &str, before: &Fetches, deadline: Option<Deadline>) -> Result<(), Fault> {
     let mut started = false;

@@ -106,11 +106,11 @@ pub const SURROUNDINGS: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "ALTER TABLE clerk.users ADD CONSTRAINT mine CHECK (id <> ''), ADD CONSTRAINT only UNIQUE (id)",
+        break_it: "ALTER TABLE clerk.users ADD CONSTRAINT mine CHECK (id <> ''), ADD CONSTRAINT lone UNIQUE (id)",
         area: "schema",
         check: "nothing added to its tables",
         status: "warning",
-        names: "constraint only of clerk.users",
+        names: "constraint lone of clerk.users",
         ..PLAIN
     },
     Breakage {
