@@ -17,8 +17,10 @@ BEGIN
     IF home.nspowner OPERATOR(pg_catalog.<>) '@extowner@'::pg_catalog.regrole::pg_catalog.oid THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
-            MESSAGE = 'schema "clerk" exists and does not belong to the role that installs clerk_sync',
-            HINT = 'Run ALTER SCHEMA clerk RENAME TO … first, or install as the schema''s owner.';
+            MESSAGE = pg_catalog.format('schema "clerk" belongs to role %s, and clerk_sync is being installed by %s',
+                home.nspowner::pg_catalog.regrole, '@extowner@'::pg_catalog.regrole),
+            HINT = pg_catalog.format('To restore a dump, do it in the role of the owner: pg_restore --role=%1$s, or SET ROLE %1$s before the script. '
+                'Otherwise install as that role, or run ALTER SCHEMA clerk RENAME TO … first.', home.nspowner::pg_catalog.regrole);
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace OPERATOR(pg_catalog.=) home.oid)
         OR EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.pronamespace OPERATOR(pg_catalog.=) home.oid)

@@ -111,8 +111,9 @@ VALUES (
             SET search_path = ''
             AS 'SELECT pg_catalog.row_to_json(caller) FROM clerk.whoami() AS caller'
     $definition$,
+    -- Anon too: whoever arrives as anon and should not is who needs it.
     'Who the database thinks is asking, and what may be wrong with that.',
-    ARRAY['authenticated'], 'clerk.whoami'
+    ARRAY['anon', 'authenticated'], 'clerk.whoami'
 ), (
     'clerk_me', 'VIEW', NULL,
     'VIEW %1$I.clerk_me WITH (security_invoker = on) AS SELECT * FROM clerk.me',
@@ -302,7 +303,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION clerk.expose_api(text, text[]) IS
-    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_ensure_current_user and clerk_whoami, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22004 if schema is NULL or include contains NULL, 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
+    'Makes the objects that PostgREST may show, in a schema of its db_schemas: the functions clerk_webhook (for anon and service_role), clerk_whoami (for anon and authenticated) and clerk_ensure_current_user, and the views clerk_me, clerk_profiles and clerk_my_organizations (for authenticated); include names some of them. They run with the rights of their caller, and nobody else may use them. Again, it makes them anew and sets their grants back. Returns what the schema then has. Raises 22004 if schema is NULL or include contains NULL, 22023 for an unknown name or a schema that is not for an API, 3F000 for a missing one, 42723 or 42710 if something else has the name, and for a function the arguments. Another function of that name is a WARNING, a role that does not exist a NOTICE. Call clerk.hide_api() before dropping the extension. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.hide_api(schema text DEFAULT 'public') RETURNS text[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

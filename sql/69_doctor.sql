@@ -26,9 +26,11 @@ AS $body$
         ('secrets', 'clerk.doctor_secrets', false),
         ('grants', 'clerk.doctor_grants', false),
         ('schema', 'clerk.doctor_schema', false),
+        ('schema', 'clerk.doctor_additions', false),
         ('logging', 'clerk.doctor_logging', false),
         ('policies', 'clerk.doctor_policies', false),
         ('tables', 'clerk.doctor_tables', false),
+        ('tables', 'clerk.doctor_foreign_keys', false),
         ('online', 'clerk.doctor_online', true)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_areas() IS

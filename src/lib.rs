@@ -95,6 +95,7 @@ install_script! { "bootstrap":
     "ejected_mirror" "../sql/73_ejected_mirror.sql" uses eject_text;
     "ejected_application" "../sql/74_ejected_application.sql" uses eject_body;
     "uninstall" "../sql/75_uninstall.sql";
+    "doctor_additions" "../sql/76_doctor_additions.sql";
     "comments" "../sql/80_comments.sql" uses
         configure configure_requests configure_mirror refresh_jwks remove_instance set_identity_source
         add_webhook_signing_secret drop_webhook_signing_secret webhook_signing_secrets inspect_jwt

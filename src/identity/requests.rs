@@ -3,7 +3,9 @@
 //! PostgREST believes every token that one of its keys signed, and shows only the claims. Here the token itself is judged,
 //! which also tells its kind and whether the key is the issuer's own.
 
-use clerk_core::{Claims, Reason, Refusal, TokenType, judge_claims, quote};
+use std::rc::Rc;
+
+use clerk_core::{Claims, Jwt, Reason, Refusal, TokenType, judge_claims, quote};
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +14,8 @@ use crate::call::Call;
 use crate::error::Fault;
 use crate::subtransaction::sqlstate_text;
 use crate::token::trust::{self, Instance, Trust};
-use crate::token::verify;
+use crate::token::verified::Credential;
+use crate::token::{instance_of, keys, verify};
 use crate::{c_function, catalog, json, settings};
 
 c_function!(clerk_check_request, check_request);
@@ -55,7 +58,7 @@ fn sign_in(trust: &Trust, header: &str, token: &str) -> Result<String, Fault> {
             "Send the token either in Authorization or in that header, with the anon key in Authorization.",
         ));
     }
-    let credential = verify(token, TokenType::Session)?;
+    let credential = verify_if_known(trust, token)?;
     if signed_out(trust, &credential.claims) {
         return Ok(bear(trust, ""));
     }
@@ -68,6 +71,26 @@ fn sign_in(trust: &Trust, header: &str, token: &str) -> Result<String, Fault> {
             Source::Claims => String::new(),
         }
     ))
+}
+
+/// As [`verify`], but a token that fits no key is not refused for that (401) as long as newer keys are out of reach (503).
+fn verify_if_known(trust: &Trust, token: &str) -> Result<Rc<Credential>, Fault> {
+    verify(token, TokenType::Session).map_err(|fault| {
+        let fits_no_key = [Reason::JwkKidMismatch, Reason::TokenInvalidSignature]
+            .iter()
+            .any(|reason| fault.reason() == Some(reason.as_str()));
+        let jwt = fits_no_key.then(|| Jwt::decode(token).ok()).flatten();
+        let issuer = jwt.as_ref().and_then(|jwt| instance_of(trust, jwt).ok());
+        if !issuer.is_some_and(keys::are_out_of_reach) {
+            return fault;
+        }
+        Refusal::new(
+            Reason::JwkRemoteFailedToLoad,
+            "no cached key fits the token, and newer ones could not be fetched",
+            "Send the request again later. clerk.jwks_fetches says why they could not.",
+        )
+        .into()
+    })
 }
 
 /// A token of Clerk's that PostgREST has verified.

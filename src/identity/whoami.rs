@@ -44,6 +44,7 @@ fn whoami() -> TableIterator<
         }
         Ok(None) => {
             problems.extend(absence_problems(&trust, source));
+            problems.extend(bypass_problem(&role));
             None
         }
         Err(fault) => {
@@ -124,6 +125,10 @@ fn bypass_problem(role: &catalog::Role) -> Option<String> {
     })
 }
 
+/// The issuers of the anon and service keys that Supabase makes, and that its example configuration has.
+const SUPABASE: &str = "supabase";
+const SUPABASE_DEMO: &str = "supabase-demo";
+
 /// Why nobody is signed in.
 fn absence_problems(trust: &Trust, source: Source) -> Vec<String> {
     if source_name(source) == "none" {
@@ -141,6 +146,13 @@ fn absence_problems(trust: &Trust, source: Source) -> Vec<String> {
         None => {
             vec!["The claims have no issuer: an anonymous request, or a key of Supabase's own.".to_owned()]
         }
+        Some(SUPABASE | SUPABASE_DEMO) => vec![format!(
+            "{}: the client sent Supabase's own key, not the user's token (accessToken in supabase-js).",
+            match claims.role() {
+                None | Some("anon") => "An anonymous request".to_owned(),
+                Some(role) => format!("A request as {}", quote(role)),
+            }
+        )],
         Some(issuer) if trust.instance(issuer).is_none() => vec![format!(
             "The claims are from {}, which is not a configured Clerk instance. If it is yours, configure it with \
              clerk.configure(issuer => …).",

@@ -8,6 +8,7 @@ use super::answer::Answer;
 use super::ledger::{self, Entry, State};
 use super::lock_budget::{LockBudget, WAIT};
 use super::setup::{Setup, Source};
+use super::time_limit::TimeLimit;
 use super::write::{Written, write};
 use super::{addresses, handlers, notify};
 use crate::clock;
@@ -114,13 +115,13 @@ fn own(observation: &Observation) -> Own {
     }
 }
 
-/// Stores the event and applies it. It is stored whatever becomes of applying it, unless another transaction is storing the
-/// same one and does not end in time.
+/// Stores the event and applies it. It is stored whatever becomes of applying it, also if that takes longer than the statement may,
+/// unless another transaction is storing the same one and does not end in time.
 pub fn deliver(mut reading: Reading, setup: &Setup) -> Answer {
     let locks = LockBudget::start(WAIT);
     let is_stored = Cell::new(false);
     let observations = std::mem::take(&mut reading.observations);
-    let both = attempt(|| {
+    let both = TimeLimit::of_statement().attempt(|| {
         if !store(&reading.entry, setup) {
             return None;
         }

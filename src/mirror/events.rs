@@ -11,11 +11,12 @@ use super::deliver::{Reading, deliver};
 use super::ledger::{self, State};
 use super::lock_budget::{LockBudget, WAIT};
 use super::setup::{self, DeletedUsers, Setup};
+use super::time_limit::TimeLimit;
 use super::write::{Written, write};
 use super::{addresses, handlers, notify};
 use crate::call::Call;
 use crate::error::Fault;
-use crate::subtransaction::{SqlError, attempt};
+use crate::subtransaction::SqlError;
 use crate::{c_function, clock, json};
 
 c_function!(clerk_apply_event, apply_event);
@@ -103,10 +104,10 @@ fn apply_events(call: &Call) -> Option<pg_sys::Datum> {
         check_svix_id(&svix_id);
         readings.push(read(event, svix_id, &setup));
     }
-    let locks = LockBudget::start(WAIT);
+    let (locks, limit) = (LockBudget::start(WAIT), TimeLimit::of_statement());
     let mut new = store(readings, &setup);
     counts.duplicate = counts.received - new.len();
-    for (reading, outcome) in apply(&mut new, &setup, &locks) {
+    for (reading, outcome) in apply(&mut new, &setup, &locks, &limit) {
         let state = match outcome {
             Ok(state) => state,
             Err(error) => {
@@ -136,26 +137,31 @@ fn store(readings: Vec<Reading>, setup: &Setup) -> Vec<Reading> {
     new
 }
 
-/// Applies the events together. If that fails, each half on its own: one bad event does not hold up the others.
+/// Applies the events together. If that fails, each half on its own: one bad event does not hold up the others. What the time does
+/// not suffice for has failed.
 fn apply<'r>(
     readings: &'r mut [Reading],
     setup: &Setup,
     locks: &LockBudget,
+    limit: &TimeLimit,
 ) -> Vec<(&'r Reading, Result<State, SqlError>)> {
     let observations: Vec<Observation> = readings
         .iter()
         .flat_map(|reading| reading.observations.iter().cloned())
         .collect();
-    match write_in_time(observations, setup.deleted_users, locks) {
+    match write_in_time(observations, setup.deleted_users, locks, limit) {
         Ok(written) => readings
             .iter()
             .map(|reading| (reading, Ok(reading.outcome(&written))))
             .collect(),
-        Err(error) if readings.len() == 1 => vec![(&readings[0], Err(error))],
+        Err(error) if readings.len() == 1 || limit.is_over() => readings
+            .iter()
+            .map(|reading| (reading, Err(error.clone())))
+            .collect(),
         Err(_) => {
             let (one, other) = readings.split_at_mut(readings.len() / 2);
-            let mut outcomes = apply(one, setup, locks);
-            outcomes.extend(apply(other, setup, locks));
+            let mut outcomes = apply(one, setup, locks, limit);
+            outcomes.extend(apply(other, setup, locks, limit));
             outcomes
         }
     }
@@ -166,8 +172,9 @@ fn write_in_time(
     observations: Vec<Observation>,
     deleted_users: DeletedUsers,
     locks: &LockBudget,
+    limit: &TimeLimit,
 ) -> Result<Written, SqlError> {
-    attempt(|| {
+    limit.attempt(|| {
         locks.apply();
         write(observations, deleted_users, locks)
     })

@@ -23,5 +23,6 @@ pub mod retry;
 pub mod setup;
 mod shortcut;
 mod statement;
+mod time_limit;
 mod values;
 pub mod write;

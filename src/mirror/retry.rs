@@ -11,10 +11,11 @@ use super::ledger::{self, Entry, State};
 use super::lock_budget::LockBudget;
 use super::prepared::{Prepared, Row};
 use super::setup::{self, Setup};
+use super::time_limit::TimeLimit;
 use super::write::write;
 use crate::call::Call;
 use crate::error::Fault;
-use crate::subtransaction::{SqlError, attempt};
+use crate::subtransaction::SqlError;
 use crate::{c_function, clock, json};
 
 c_function!(clerk_retry_failed, retry_failed);
@@ -96,13 +97,13 @@ fn retry_failed(call: &Call) -> Option<pg_sys::Datum> {
 
 /// Tries failed events whose time has come, oldest first.
 pub fn retry_due(max_rows: i32, setup: &Setup) -> Retried {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), TimeLimit::of_statement());
     let mut retried = Retried::default();
     for event in DUE.query(&[max_rows.into_datum()], stored) {
-        if started.elapsed() > ROUND {
+        if started.elapsed() > ROUND || limit.is_over() {
             break;
         }
-        match again(&event, setup).1 {
+        match again(&event, setup, &limit).1 {
             State::Applied | State::Stale => retried.applied += 1,
             State::Ignored(_) => retried.ignored += 1,
             State::Failed => retried.failed += 1,
@@ -120,13 +121,13 @@ static DONE: Prepared = Prepared::new(
 );
 
 /// Applies a stored event and notes the outcome.
-fn again(event: &Stored, setup: &Setup) -> (Entry, State, Option<SqlError>) {
+fn again(event: &Stored, setup: &Setup, limit: &TimeLimit) -> (Entry, State, Option<SqlError>) {
     let source = setup.source_of_event(event.instance_id.as_deref());
     let payload = event.payload.as_deref().unwrap_or_default();
     let mut reading = Reading::of(payload, event.svix_id.clone(), event.event_at, source);
     let observations = std::mem::take(&mut reading.observations);
     let attempts = event.attempts.saturating_add(1);
-    let outcome = attempt(|| {
+    let outcome = limit.attempt(|| {
         let written = write(observations, setup.deleted_users, &LockBudget::start(WAIT));
         reading.outcome(&written)
     });
@@ -178,7 +179,7 @@ fn replay_event(call: &Call) -> Option<pg_sys::Datum> {
         .raise();
     }
     REVIVE_RUNS.run(&[svix_id.as_str().into_datum()]);
-    let (entry, state, error) = again(&event, &setup::current());
+    let (entry, state, error) = again(&event, &setup::current(), &TimeLimit::of_statement());
     let answer = match error {
         None => Answer::stored(&entry, state),
         Some(error) => Answer::failed(&entry, state, &error),

@@ -5,6 +5,7 @@ pub mod backend_local;
 pub mod catalog;
 pub mod cell;
 pub mod ddl_command;
+pub mod deadline;
 pub mod executor_run;
 pub mod extension;
 pub mod guc_nesting;

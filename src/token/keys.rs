@@ -13,6 +13,7 @@ use super::trust::{self, Instance};
 use crate::error::Fault;
 use crate::operations::key_store::issuer_hash;
 use crate::pg::backend_local::BackendLocal;
+use crate::pg::deadline::Deadline;
 use crate::workers::one_shot::nap;
 use crate::workers::{Failure, fetch_keys};
 use crate::{catalog, clock, settings};
@@ -63,7 +64,8 @@ impl Fetches {
 /// Looks for keys newer than the ones of the count `changes`, by which `refusal` was judged. True if the trust has
 /// changed since, so that judging again makes sense.
 ///
-/// Starts nothing during the cool-down, on a standby (its keys come by replication) and in parallel mode.
+/// Starts nothing during the cool-down, on a standby (its keys come by replication) and in parallel mode. If the keys have not come
+/// shortly before `statement_timeout` would end the statement, that is an error (08006), and the worker goes on.
 pub fn fetch_newer(instance: &Instance, refusal: &Refusal, changes: u64) -> Result<bool, Fault> {
     let curable = matches!(
         refusal.reason,
@@ -72,11 +74,12 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal, changes: u64) -> Resu
     if !curable || instance.jwks_url.is_none() || !may_start_workers() {
         return Ok(false);
     }
+    let deadline = Deadline::before_statement_timeout();
     let fetches = Fetches::of(&instance.issuer);
     if !fetches.running() && !fetches.cooling_down() && !started_just_now(&instance.issuer) {
-        start_fetch(&instance.issuer, &fetches)?;
+        start_fetch(&instance.issuer, &fetches, deadline)?;
     }
-    wait_until_finished(&instance.issuer);
+    wait_until_finished(&instance.issuer, deadline)?;
     Ok(trust::changes() != changes)
 }
 
@@ -85,8 +88,14 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal, changes: u64) -> Resu
 const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
+/// Whether the last fetch that a token caused has not brought keys, and nothing has since.
+pub fn are_out_of_reach(instance: &Instance) -> bool {
+    let fetches = Fetches::of(&instance.issuer);
+    fetches.attempted_at > fetches.succeeded_at
+}
+
 /// Starts a worker, and returns when an attempt later than the one in `before` has begun, by whichever worker.
-fn start_fetch(issuer: &str, before: &Fetches) -> Result<(), Fault> {
+fn start_fetch(issuer: &str, before: &Fetches, deadline: Option<Deadline>) -> Result<(), Fault> {
     let mut started = false;
     for _ in 0..LOOKS {
         if !started {
@@ -94,7 +103,8 @@ fn start_fetch(issuer: &str, before: &Fetches) -> Result<(), Fault> {
                 Ok(worker) => {
                     started = true;
                     note_start(issuer);
-                    worker.wait(fetch_keys::longest());
+                    let longest = fetch_keys::longest();
+                    worker.wait(deadline.map_or(longest, |deadline| deadline.left().min(longest)));
                 }
                 Err(Failure::NoSlot) => {}
                 Err(failure) => return Err(failure.fault(&fetch_keys::TASK)),
@@ -104,6 +114,7 @@ fn start_fetch(issuer: &str, before: &Fetches) -> Result<(), Fault> {
         if Fetches::of(issuer).attempted_at != before.attempted_at {
             return Ok(());
         }
+        refuse_to_wait_after(deadline)?;
         nap(BETWEEN_LOOKS);
     }
     // A worker that has not even begun cannot connect; the server log says why.
@@ -129,13 +140,28 @@ fn note_start(issuer: &str) {
     LAST_STARTS.with(|starts| starts.push(start));
 }
 
-fn wait_until_finished(issuer: &str) {
+fn wait_until_finished(issuer: &str, deadline: Option<Deadline>) -> Result<(), Fault> {
     while Fetches::of(issuer).running() {
+        refuse_to_wait_after(deadline)?;
         nap(BETWEEN_LOOKS);
     }
     // The worker's changes arrive as messages that are otherwise read at the start of a transaction.
     // SAFETY: allowed wherever locks may be taken.
     unsafe { pg_sys::AcceptInvalidationMessages() };
+    Ok(())
+}
+
+/// That the statement has no time left to wait says nothing of the token (08006), and PostgREST answers 503 for it.
+fn refuse_to_wait_after(deadline: Option<Deadline>) -> Result<(), Fault> {
+    if !deadline.is_some_and(Deadline::is_over) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::JwkRemoteFailedToLoad,
+        "no cached key fits the token, and newer ones did not come before statement_timeout would have ended the statement",
+        "Send the request again: a worker goes on fetching them. If it keeps failing, clerk.jwks_fetches says why.",
+    )
+    .into())
 }
 
 const LOOK_EVERY_SECONDS: f64 = 30.0;

@@ -10,4 +10,4 @@ pub mod trust;
 pub mod verified;
 mod verify;
 
-pub use verify::verify;
+pub use verify::{instance_of, verify};

@@ -79,25 +79,92 @@ fn a_twin_of_an_uncommitted_delivery_is_told_to_come_again() {
     );
 }
 
-#[test]
-fn a_cancelled_delivery_is_cancelled() {
+/// With an event that cannot be applied for as long as the trigger is there.
+fn slow_scene() -> (Scene<'static>, clerk_sim::Event, postgres::Client) {
     let scene = Scene::on(Cluster::shared());
     let event = World::new(WorldOptions::default()).step().remove(0);
     let mut owner = scene.db.superuser();
     owner.run(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(10); RETURN NEW; END';
-         CREATE TRIGGER slow BEFORE INSERT ON clerk.users FOR EACH ROW EXECUTE FUNCTION slow();
-         SET statement_timeout = '300ms'",
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
+         CREATE TRIGGER slow BEFORE INSERT ON clerk.users FOR EACH ROW EXECUTE FUNCTION slow()",
     );
-    let failure = owner.failure_of(
-        "SELECT clerk.receive_webhook($1, $2)",
-        &[&event.body, &Json(scene.headers(&event))],
+    (scene, event, owner)
+}
+
+#[test]
+fn what_cannot_be_applied_in_the_time_of_the_statement_is_stored_as_failed() {
+    let (scene, event, mut owner) = slow_scene();
+    let envelope = event.envelope();
+    let batch = Value::Array(
+        (1..=5)
+            .map(|number| serde_json::json!({"svix_id": format!("msg_batch_{number}"), "event": envelope}))
+            .collect(),
     );
-    assert_eq!(
-        failure.sqlstate, "57014",
-        "a cancel is never taken for a failure of the event"
-    );
+    let failed = |answer: &Value| answer["status"] == "failed" && answer["reason"] == "57000";
+    // As short as it may be, and as it is where the statement has used up most of its time before.
+    for (number, (timeout, before)) in [("100ms", 0.0), ("1s", 0.0), ("2s", 1.5)].into_iter().enumerate() {
+        owner.run(&format!("SET statement_timeout = '{timeout}'"));
+        let svix_id = format!("msg_timeout_{number}");
+        let Json(answer): Json<Value> = owner.value_of(
+            "SELECT clerk.apply_event($1, $2) FROM (SELECT pg_sleep($3) OFFSET 0) AS used_up_before",
+            &[&Json(&envelope), &svix_id, &before],
+        );
+        assert!(failed(&answer), "{timeout}, {before} s: {answer}");
+    }
+    owner.run("SET statement_timeout = '1s'");
+    let answer = scene.deliver(&mut owner, &event);
+    assert!(failed(&answer), "{answer}");
+    let Json(answer): Json<Value> = owner.value_of("SELECT clerk.apply_events($1)", &[&Json(&batch)]);
+    assert_eq!(answer["failed"], 5, "{answer}");
+    let Json(answer): Json<Value> = owner.value("SELECT clerk.replay_event('msg_batch_1')");
+    assert!(failed(&answer), "{answer}");
+    // A round of retries notes the one that took the time, and leaves the others to the next.
+    owner.run("UPDATE clerk.webhook_events SET next_attempt_at = now() WHERE state = 'failed'");
+    let Json(answer): Json<Value> = owner.value("SELECT clerk.retry_failed()");
+    assert_eq!(answer["failed"], 1, "{answer}");
+    let states: Vec<String> = owner.value("SELECT array_agg(DISTINCT state) FROM clerk.webhook_events");
+    assert_eq!(states, ["failed"]);
+    assert_eq!(owner.value::<i64>("SELECT count(*) FROM clerk.webhook_events"), 9);
+
     owner.run("SET statement_timeout = 0; DROP TRIGGER slow ON clerk.users");
+    let Json(answer): Json<Value> = owner.value("SELECT clerk.replay_event('msg_batch_1')");
+    assert_eq!(answer["status"], "applied", "{answer}");
+}
+
+/// By pg_cancel_backend and by the client, with a deadline and without one.
+#[test]
+fn a_cancelled_delivery_is_cancelled() {
+    let (scene, event, mut owner) = slow_scene();
+    for timeout in ["0", "1h"] {
+        for by_client in [false, true] {
+            owner.run(&format!("SET statement_timeout = '{timeout}'"));
+            let pid: i32 = owner.value("SELECT pg_backend_pid()");
+            let (cancel, mut other) = (owner.cancel_token(), scene.db.superuser());
+            let canceller = std::thread::spawn(move || {
+                let sleeps =
+                    "SELECT coalesce(wait_event = 'PgSleep', false) FROM pg_stat_activity WHERE pid = $1";
+                while !other.value_of::<bool>(sleeps, &[&pid]) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                if by_client {
+                    cancel.cancel_query(postgres::NoTls).expect("it can be asked for");
+                } else {
+                    assert!(other.value_of::<bool>("SELECT pg_cancel_backend($1)", &[&pid]));
+                }
+            });
+            let failure = owner.failure_of(
+                "SELECT clerk.receive_webhook($1, $2)",
+                &[&event.body, &Json(scene.headers(&event))],
+            );
+            canceller.join().expect("it was cancelled");
+            assert_eq!(
+                failure.sqlstate, "57014",
+                "a cancel is never taken for a failure of the event"
+            );
+        }
+    }
+    owner.run("SET statement_timeout = 0; DROP TRIGGER slow ON clerk.users");
+    assert_eq!(owner.value::<i64>("SELECT count(*) FROM clerk.webhook_events"), 0);
     assert_eq!(
         scene.deliver(&mut owner, &event)["status"],
         "applied",

@@ -263,6 +263,54 @@ fn an_answer_comes_in_time_whoever_holds_a_row() {
     assert_eq!(pooled.deliver(&twin, &headers).verdict().1, "duplicate");
 }
 
+/// Ways in which a trigger of the application's can take longer than anon may: what it does, and the SQLSTATE that is noted.
+const SLOW: [(&str, &str, &str); 4] = [
+    ("sleeps", "PERFORM pg_sleep(60)", "57000"),
+    // A delivery waits for locks no longer than a second anyway.
+    ("waits for a lock", "PERFORM pg_advisory_xact_lock(1)", "55P03"),
+    (
+        "waits for a lock for as long as it likes",
+        "SET LOCAL lock_timeout = 0; PERFORM pg_advisory_xact_lock(1)",
+        "57000",
+    ),
+    (
+        "catches the cancel and goes on",
+        "BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM 1; END",
+        "57000",
+    ),
+];
+
+#[test]
+fn a_slow_trigger_costs_no_delivery() {
+    let scene = Scene::new();
+    let (mut pooled, mut owner, mut holder) = (scene.pooled(), scene.db.superuser(), scene.db.superuser());
+    holder.run("SELECT pg_advisory_lock(1)");
+    for (number, (what, body, expected)) in SLOW.into_iter().enumerate() {
+        owner.run(&format!(
+            "CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body}; RETURN NEW; END';
+             CREATE OR REPLACE TRIGGER slow BEFORE INSERT ON clerk.users FOR EACH ROW EXECUTE FUNCTION public.slow()"
+        ));
+        let (user, svix_id) = (format!("user_{number}"), format!("msg_{number}"));
+        let event = user_created(&user);
+        let answer = pooled.deliver(&event, &scene.headers(&svix_id, &event));
+        assert_eq!(answer.verdict(), (200, "failed", expected), "{what}: {answer:?}");
+        owner.run("DROP TRIGGER slow ON clerk.users");
+        let stored: Vec<String> = owner.value_of(
+            "SELECT ARRAY[e.state, e.last_error, (SELECT count(*)::text FROM clerk.users AS u WHERE u.id = $2)]
+             FROM clerk.webhook_events AS e WHERE e.svix_id = $1",
+            &[&svix_id, &user],
+        );
+        assert_eq!([&stored[0], &stored[2]], ["failed", "0"], "{what}: {stored:?}");
+        assert!(stored[1].starts_with(expected), "{what}: {stored:?}");
+        owner.run("UPDATE clerk.webhook_events SET next_attempt_at = now() WHERE state = 'failed'");
+        assert_eq!(
+            owner.value::<String>("SELECT clerk.retry_failed()->>'applied'"),
+            "1",
+            "{what}"
+        );
+    }
+}
+
 /// Supabase's sessions refuse UPDATE and DELETE without WHERE, wherever they come from. Deliveries above ran so; this is the upkeep.
 #[test]
 fn nothing_updates_or_deletes_whole_tables() {

@@ -7,6 +7,7 @@ mod online;
 mod page;
 mod policies;
 mod project;
+mod restored;
 mod surroundings;
 mod table;
 mod who;

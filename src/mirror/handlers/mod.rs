@@ -4,7 +4,6 @@
 //! event, and `run` makes such a call. Calls are made only by the worker `workers::run_handlers`, each in a transaction of its
 //! own: none holds up a delivery, or holds locks or an old snapshot longer than it takes itself.
 
-mod deadline;
 mod function;
 mod queue;
 mod register;

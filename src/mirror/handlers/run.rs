@@ -1,12 +1,13 @@
 //! Makes the calls that are due.
 
+use std::time::Duration;
+
 use clerk_core::mirror::fit_json;
 use clerk_core::quote;
 use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-use super::deadline;
 use super::function::Function;
 use super::role;
 use crate::as_role::AsRole;
@@ -14,6 +15,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};
 use crate::mirror::setup;
+use crate::pg::deadline::{Deadline, within};
 use crate::pg::guc_nesting::GucNesting;
 use crate::settings;
 use crate::subtransaction::{SqlError, attempt};
@@ -137,7 +139,23 @@ fn call(run: &Run, function: &str, registered_by: &str) {
     let function = Function::named(function).unwrap_or_else(|fault| fault.raise());
     let event_name = run.svix_id.as_deref().unwrap_or("of a repair");
     show_activity(Some(&format!("{}(jsonb), event {event_name}", function.name())));
-    deadline::within(settings::handler_timeout(), || function.call(&event, &members));
+    let limit = settings::handler_timeout();
+    within(
+        Some(Deadline::after(limit)),
+        || function.call(&event, &members),
+        || too_long(limit).raise(),
+    );
+}
+
+fn too_long(limit: Duration) -> Fault {
+    Fault::new(
+        PgSqlErrorCode::ERRCODE_OPERATOR_INTERVENTION,
+        format!(
+            "the handler took longer than clerk.handler_timeout allows, {} ms",
+            limit.as_millis()
+        ),
+        "Let it do less, or leave work to a job of your own.",
+    )
 }
 
 /// Settings that hold while a handler runs; what it sets itself ends with them.

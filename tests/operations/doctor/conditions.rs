@@ -383,3 +383,21 @@ fn services_get_their_exact_lines() {
         "{notes:#?}"
     );
 }
+
+/// Its content is to be kept, so the mend is a step; it is also why a dump cannot be restored.
+#[test]
+fn a_column_that_was_added_is_named() {
+    let project = Project::start();
+    let mut owner = project.owner();
+    owner.run("ALTER TABLE clerk.users ADD COLUMN \"Note\" text; CREATE VIEW clerk.more AS SELECT 1 AS one");
+    let found = complaint(&project, "schema", "nothing added to its tables");
+    assert_eq!(found.found, "column \"Note\" of clerk.users");
+    let mend = found.mend.expect("it can be mended");
+    assert!(
+        mend.contains("a table of your own")
+            && mend.ends_with("ALTER TABLE clerk.users DROP COLUMN \"Note\";"),
+        "{mend}"
+    );
+    owner.run("ALTER TABLE clerk.users DROP COLUMN \"Note\"; DROP VIEW clerk.more");
+    assert_healthy(&project);
+}

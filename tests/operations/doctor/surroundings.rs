@@ -80,6 +80,49 @@ pub const SURROUNDINGS: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
+        break_it: "CREATE FUNCTION public.mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+                   CREATE TRIGGER \"My trigger\" BEFORE INSERT ON clerk.users FOR EACH ROW EXECUTE FUNCTION public.mine()",
+        area: "schema",
+        check: "nothing added to its tables",
+        status: "warning",
+        names: "trigger \"My trigger\" of clerk.users",
+        tidy: "DROP FUNCTION public.mine",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE INDEX mine ON clerk.sessions (user_id); CREATE UNIQUE INDEX \"Mine\" ON clerk.users (lower(id))",
+        area: "schema",
+        check: "nothing added to its tables",
+        status: "warning",
+        names: "index \"Mine\" of clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE POLICY mine ON clerk.users USING (true); CREATE RULE mine AS ON DELETE TO clerk.roles DO INSTEAD NOTHING",
+        area: "schema",
+        check: "nothing added to its tables",
+        status: "warning",
+        names: "policy mine of clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "ALTER TABLE clerk.users ADD CONSTRAINT mine CHECK (id <> ''), ADD CONSTRAINT lone UNIQUE (id)",
+        area: "schema",
+        check: "nothing added to its tables",
+        status: "warning",
+        names: "constraint lone of clerk.users",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE PUBLICATION mine FOR TABLE clerk.users, clerk.organizations",
+        area: "schema",
+        check: "nothing added to its tables",
+        status: "warning",
+        names: "publication mine of clerk.organizations",
+        tidy: "DROP PUBLICATION mine",
+        ..PLAIN
+    },
+    Breakage {
         break_it: "ALTER DATABASE project SET log_statement = 'all'",
         area: "logging",
         check: "log_statement",
@@ -158,6 +201,29 @@ pub const SURROUNDINGS: &[Breakage] = &[
         check: "owner columns indexed",
         status: "warning",
         names: "public.\"Invoices\".",
+        ..PLAIN
+    },
+    Breakage {
+        break_it: "CREATE TABLE public.\"Orders\" (id int, \"userId\" text, org text, seller text,
+                       CONSTRAINT buyer FOREIGN KEY (\"userId\") REFERENCES clerk.users (id) ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE,
+                       CONSTRAINT org FOREIGN KEY (org) REFERENCES clerk.organizations ON DELETE SET NULL,
+                       CONSTRAINT seller FOREIGN KEY (seller) REFERENCES clerk.users ON DELETE SET DEFAULT (seller),
+                       CONSTRAINT harmless FOREIGN KEY (org) REFERENCES clerk.organizations ON DELETE RESTRICT);
+                   CREATE TABLE public.parts (user_id text REFERENCES clerk.users ON DELETE CASCADE) PARTITION BY LIST (user_id);
+                   CREATE TABLE public.part PARTITION OF public.parts DEFAULT;
+                   ALTER TABLE public.parts OWNER TO project",
+        area: "tables",
+        check: "foreign keys to the mirror",
+        status: "warning",
+        names: "buyer of public.\"Orders\": ON DELETE CASCADE never happens",
+        tidy: "DO $$ BEGIN
+                   ASSERT (SELECT array_agg(pg_get_constraintdef(oid) ORDER BY conname) = ARRAY[
+                       'FOREIGN KEY (\"userId\") REFERENCES clerk.users(id) ON UPDATE CASCADE DEFERRABLE',
+                       'FOREIGN KEY (org) REFERENCES clerk.organizations(id) ON DELETE RESTRICT',
+                       'FOREIGN KEY (org) REFERENCES clerk.organizations(id)',
+                       'FOREIGN KEY (seller) REFERENCES clerk.users(id)']
+                       FROM pg_constraint WHERE conrelid = 'public.\"Orders\"'::regclass);
+               END $$; DROP TABLE public.\"Orders\", public.parts",
         ..PLAIN
     },
     Breakage {

@@ -1,6 +1,6 @@
 //! What PostgREST asks before each request.
 
-use clerk_sim::{Options, Rotation, Simulator, Token};
+use clerk_sim::{Fault, Options, Rotation, Simulator, Token};
 use clerk_tests::{Cluster, Sql};
 use serde_json::json;
 
@@ -315,6 +315,44 @@ fn a_key_that_could_not_be_looked_for_is_no_fault_of_the_token() {
     assert_eq!(
         answer(api.header("x-clerk-token", &token)),
         (503, "jwk-failed-to-resolve".to_owned())
+    );
+}
+
+/// PostgREST gives anon three seconds, and Clerk gets five.
+#[test]
+fn a_clerk_that_does_not_answer_is_no_fault_of_the_token() {
+    let mut api = Api::new();
+    api.owner()
+        .run("SELECT clerk.configure_requests(token_header => 'x-clerk-token')");
+    api.clerk.rotate(Rotation::New);
+    let forged = api.clerk.forge(Token::session(api.clerk.issuer(), "user_eve"));
+    api.clerk.fault(Fault::Stall);
+    let token = api.token(Token::session(api.clerk.issuer(), "user_ada"));
+    api.session.run("SET statement_timeout = '3s'");
+    let unknown = (503, "jwk-remote-failed-to-load".to_owned());
+    // The second finds a worker that is fetching.
+    for _ in 0..2 {
+        assert_eq!(answer(api.header("x-clerk-token", &token)), unknown);
+    }
+    // The next ones find that it failed, and the cool-down keeps them from asking again.
+    let mut owner = api.owner();
+    while !owner.value::<bool>("SELECT coalesce(finished_at >= attempted_at, false) FROM clerk.jwks_fetches")
+    {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    for token in [&token, &forged] {
+        assert_eq!(answer(api.header("x-clerk-token", token)), unknown);
+    }
+    // Once the keys are there everybody is told what is so.
+    api.clerk.fault(Fault::Ok);
+    owner.run("SELECT clerk.refresh_jwks()");
+    assert_eq!(
+        api.header("x-clerk-token", &token).expect("a session").role,
+        "authenticated"
+    );
+    assert_eq!(
+        answer(api.header("x-clerk-token", &forged)),
+        refused("token-invalid-signature")
     );
 }
 

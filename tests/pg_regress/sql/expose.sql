@@ -40,7 +40,7 @@ SELECT * FROM test.state;
 CREATE TEMPORARY TABLE before AS SELECT * FROM test.exposed;
 GRANT ALL ON public.clerk_me TO PUBLIC;
 GRANT ALL ON public.clerk_me TO anon WITH GRANT OPTION;
-GRANT EXECUTE ON FUNCTION public.clerk_whoami() TO anon;
+GRANT EXECUTE ON FUNCTION public.clerk_ensure_current_user() TO anon;
 CREATE ROLE service_role;
 SELECT clerk.expose_api();
 SELECT object, acl FROM (TABLE test.exposed EXCEPT TABLE before) AS changed;
@@ -62,9 +62,10 @@ SELECT clerk_webhook(NULL)::jsonb - 'message' AS answer, current_setting('respon
 SET LOCAL request.headers = '{"svix-id": "msg_1", "svix-timestamp": "0", "svix-signature": "v1,AAAA"}';
 SELECT clerk_webhook(to_json(repeat('x', 1048577)))::jsonb - 'message' AS answer, current_setting('response.status') AS status;
 SELECT statement, fault.code, fault.message
-FROM unnest(ARRAY['SELECT FROM clerk_me', 'SELECT FROM clerk_profiles', 'SELECT FROM clerk_my_organizations', 'SELECT clerk_whoami()',
+FROM unnest(ARRAY['SELECT FROM clerk_me', 'SELECT FROM clerk_profiles', 'SELECT FROM clerk_my_organizations',
     'SELECT clerk_ensure_current_user()', 'SELECT clerk.ensure_current_user()', 'SELECT clerk.apply_event(''{}'')']) AS statement,
     test.fault(statement) AS fault;
+SELECT clerk_whoami()->>'problems' AS problems;
 RESET ROLE;
 SELECT set_config('request.jwt.claims', '', true), set_config('clerk.jwt', :'ada_token', true) <> '' AS ada \gset
 SET LOCAL ROLE authenticated;

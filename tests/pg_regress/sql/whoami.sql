@@ -37,6 +37,14 @@ SET LOCAL ROLE anon;
 SET LOCAL request.jwt.claims = '{"iss": "https://clerk.test.example", "sub": "user_ada", "sid": "sess_1", "exp": 32503680000}';
 SELECT * FROM test.whoami;
 
+-- The keys that Supabase makes, in place of the user's token.
+SET LOCAL request.jwt.claims = '{"iss": "supabase-demo", "role": "anon", "iat": 1641769200, "exp": 1799535600}';
+SELECT problems FROM test.whoami;
+RESET ROLE;
+SET LOCAL request.jwt.claims = '{"iss": "supabase", "role": "service_role"}';
+SELECT problems FROM test.whoami;
+SET LOCAL request.jwt.claims = '{"iss": "https://clerk.test.example", "sub": "user_ada", "sid": "sess_1", "exp": 32503680000}';
+
 -- Policies do not apply to a superuser; and without an instance nobody is anybody.
 RESET ROLE;
 SELECT problems FROM test.whoami;
