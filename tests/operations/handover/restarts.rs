@@ -1,0 +1,318 @@
+//! Every way in which PostgREST loses Clerk's keys though it is connected, and that it has them again within two rounds of
+//! maintenance: by the launcher, and by calls of `clerk.maintain()`, as pg_cron makes them.
+//!
+//! PostgREST has the setting of its role alone. The table of docs/runbook.md has a line for each row.
+
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use clerk_sim::Rotation;
+use clerk_tests::{Cluster, Sql};
+
+use super::postgrest::Postgrest;
+use super::project::Project;
+use super::{SECRET, as_supabase};
+use crate::scene::{maintain, preloaded, wait_for_round, wait_until};
+
+/// One way to lose the keys.
+struct Row {
+    name: &'static str,
+    lose: fn(&mut Scene),
+    /// Whether PostgREST refuses Clerk's tokens for good if nobody tells it anything.
+    is_lost: bool,
+    /// Whether nothing shows that it happened, so that only the time since the last telling counts.
+    is_unseen: bool,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "PostgREST restarted",
+        lose: |scene| scene.postgrest.restart(),
+        is_lost: true,
+        is_unseen: false,
+    },
+    Row {
+        name: "database restarted",
+        lose: |scene| {
+            scene.postgrest.pool().serve(4);
+            scene.cluster.restart();
+        },
+        is_lost: true,
+        is_unseen: false,
+    },
+    Row {
+        name: "database crashed",
+        lose: |scene| {
+            scene.postgrest.pool().serve(4);
+            scene.cluster.kill_hard();
+            scene.cluster.restart();
+        },
+        is_lost: true,
+        is_unseen: false,
+    },
+    Row {
+        name: "database away for some seconds",
+        lose: |scene| {
+            scene.postgrest.pool().serve(4);
+            scene.cluster.stop();
+            scene.go_on_for(Duration::from_millis(2_500));
+            scene.cluster.restart();
+        },
+        // Depends on who reads first, the listener's reload or the one after the failed one.
+        is_lost: false,
+        is_unseen: false,
+    },
+    Row {
+        name: "all sessions terminated",
+        lose: |scene| {
+            scene.postgrest.pool().serve(4);
+            scene.terminate_all();
+        },
+        is_lost: true,
+        is_unseen: false,
+    },
+    Row {
+        name: "PostgREST started before the database",
+        lose: |scene| {
+            scene.cluster.stop();
+            scene.postgrest.restart();
+            scene.go_on_for(Duration::from_millis(1_500));
+            scene.cluster.restart();
+        },
+        is_lost: false,
+        is_unseen: false,
+    },
+    Row {
+        name: "a reload of ours whose read failed",
+        lose: |scene| {
+            scene.cut_pool();
+            scene.rotate();
+        },
+        is_lost: true,
+        is_unseen: false,
+    },
+    Row {
+        name: "keys rotated while sessions were cut",
+        lose: |scene| {
+            scene.postgrest.pool().serve(4);
+            scene.terminate_all();
+            scene.rotate();
+        },
+        is_lost: true,
+        is_unseen: false,
+    },
+    Row {
+        name: "a reload of others whose read failed",
+        lose: |scene| {
+            scene.cut_pool();
+            scene.project.db.superuser().run("NOTIFY pgrst, 'reload config'");
+        },
+        is_lost: true,
+        is_unseen: true,
+    },
+    Row {
+        name: "PostgREST restarted with track_activities off",
+        lose: |scene| {
+            let mut superuser = scene.project.db.superuser();
+            superuser.run("ALTER ROLE authenticator SET track_activities = off");
+            scene.postgrest.restart();
+            superuser.run("ALTER ROLE authenticator RESET track_activities");
+        },
+        is_lost: true,
+        is_unseen: true,
+    },
+];
+
+struct Scene<'c> {
+    cluster: &'c Cluster,
+    project: Project<'c>,
+    postgrest: Postgrest,
+}
+
+impl<'c> Scene<'c> {
+    fn new(cluster: &'c Cluster) -> Self {
+        let project = Project::bare(cluster);
+        project.connect();
+        let postgrest = Postgrest::start(&project.db, Some(SECRET));
+        Self {
+            cluster,
+            project,
+            postgrest,
+        }
+    }
+
+    /// Whether Clerk's tokens are accepted.
+    fn is_signed_in(&self) -> bool {
+        self.postgrest.accepts(&self.project.clerk.jwks()["keys"][0])
+    }
+
+    fn go_on_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.postgrest.tick();
+        }
+    }
+
+    /// Lets PostgREST go on until it waits for nothing and is told nothing; gives how often it was told something.
+    fn settle(&mut self) -> usize {
+        let (mut told, mut quiet_since) = (0, Instant::now());
+        wait_until("PostgREST is at rest", || {
+            let heard = self.postgrest.tick().len();
+            told += heard;
+            if heard > 0 || !self.postgrest.is_at_rest() {
+                quiet_since = Instant::now();
+            }
+            quiet_since.elapsed() > Duration::from_millis(300)
+        });
+        told
+    }
+
+    fn terminate_all(&self) {
+        self.project.db.superuser().run(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'authenticator'",
+        );
+    }
+
+    /// Ends the sessions of the pool, as many as one reading of the configuration uses, and not the listener's.
+    fn cut_pool(&mut self) {
+        let pool = self.postgrest.pool();
+        pool.flush();
+        pool.serve(2);
+        let backends = pool.backends();
+        self.project.db.superuser().value_of::<i64>(
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM unnest($1::int[]) AS pid",
+            &[&backends],
+        );
+    }
+
+    fn rotate(&self) {
+        self.project.clerk.rotate(Rotation::New);
+        self.project.owner().run("SELECT clerk.refresh_jwks()");
+    }
+
+    /// As if the last telling had been a while ago.
+    fn let_time_pass(&self) {
+        self.project
+            .owner()
+            .run("UPDATE clerk.postgrest_keys SET told_at = told_at - interval '5 minutes' WHERE true");
+    }
+
+    /// Rounds by SQL until one tells nothing.
+    fn call_until_quiet(&mut self) {
+        for _ in 0..3 {
+            maintain(&mut self.project.owner());
+            if self.settle() == 0 {
+                return;
+            }
+        }
+        panic!("PostgREST is told again and again");
+    }
+}
+
+#[test]
+fn every_row_recovers_by_calls() {
+    let cluster = as_supabase(Cluster::start(&[]));
+    let mut scene = Scene::new(&cluster);
+    for row in ROWS {
+        scene.call_until_quiet();
+        assert!(scene.is_signed_in(), "before: {}", row.name);
+        (row.lose)(&mut scene);
+        scene.settle();
+        assert!(!row.is_lost || !scene.is_signed_in(), "the control: {}", row.name);
+        for _ in 0..2 {
+            if row.is_unseen {
+                scene.let_time_pass();
+            }
+            maintain(&mut scene.project.owner());
+            scene.settle();
+        }
+        assert!(scene.is_signed_in(), "after two rounds: {}", row.name);
+    }
+    scene.call_until_quiet();
+}
+
+#[test]
+fn every_row_recovers_by_the_launcher() {
+    let cluster = as_supabase(preloaded(&[]));
+    let mut scene = Scene::new(&cluster);
+    for row in ROWS {
+        wait_until("PostgREST has the keys", || {
+            scene.postgrest.tick();
+            scene.is_signed_in()
+        });
+        (row.lose)(&mut scene);
+        scene.settle();
+        wait_until(row.name, || {
+            if row.is_unseen {
+                scene.let_time_pass();
+            }
+            scene.postgrest.tick();
+            scene.is_signed_in()
+        });
+        // And it stays so.
+        wait_for_round(&mut scene.project.owner());
+        wait_for_round(&mut scene.project.owner());
+        scene.settle();
+        assert!(scene.is_signed_in(), "later: {}", row.name);
+    }
+}
+
+/// The longest that a row may take at defaults: two intervals; ten minutes where nothing shows what happened.
+fn limit(row: &Row) -> Duration {
+    Duration::from_secs(if row.is_unseen { 600 } else { 120 })
+}
+
+#[test]
+#[ignore = "takes minutes: scripts/postgrest-matrix"]
+fn every_row_recovers_by_the_launcher_at_defaults() {
+    let times = scope(|threads| {
+        let rows: Vec<_> = ROWS
+            .iter()
+            .enumerate()
+            .map(|(number, row)| {
+                threads.spawn(move || {
+                    // At different times since the last round.
+                    sleep(Duration::from_secs(5 * number as u64));
+                    (row, time_at_defaults(row))
+                })
+            })
+            .collect();
+        rows.into_iter()
+            .map(|row| row.join().expect("no row fails"))
+            .collect::<Vec<_>>()
+    });
+    for (row, time) in &times {
+        println!(
+            "{:<50} {:>6.1} s of at most {} s",
+            row.name,
+            time.as_secs_f64(),
+            limit(row).as_secs()
+        );
+    }
+    for (row, time) in times {
+        assert!(time <= limit(row), "{}: {time:?}", row.name);
+    }
+}
+
+/// How long Clerk's tokens were refused, as long as they were refused at all.
+fn time_at_defaults(row: &Row) -> Duration {
+    /// More than an interval: what is going to be told is told by then.
+    const STEADY: Duration = Duration::from_secs(70);
+    let cluster = as_supabase(Cluster::start(&[("shared_preload_libraries", "clerk_sync")]));
+    let mut scene = Scene::new(&cluster);
+    scene.call_until_quiet();
+    assert!(scene.is_signed_in(), "before: {}", row.name);
+    (row.lose)(&mut scene);
+    let lost = Instant::now();
+    let mut recovered = lost;
+    let mut steady_since = lost;
+    while steady_since.elapsed() < STEADY {
+        scene.postgrest.tick();
+        if !scene.is_signed_in() {
+            recovered = Instant::now();
+            steady_since = recovered;
+        }
+        assert!(lost.elapsed() < limit(row) + STEADY, "{}", row.name);
+    }
+    recovered - lost
+}
