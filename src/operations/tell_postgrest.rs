@@ -23,7 +23,7 @@ pub enum Readings {
     Two,
 }
 
-/// `tell_postgrest_to_read(twice boolean, repeat boolean)`, strict.
+/// `tell_postgrest_to_read(twice boolean, repeat boolean)`.
 fn tell_postgrest_to_read(call: &Call) -> Option<pg_sys::Datum> {
     let readings = match call.yes_or_no(0, "twice") {
         true => Readings::Two,
@@ -72,7 +72,10 @@ pub fn tell_again() -> Option<&'static str> {
         &[pg_sys::TIMESTAMPTZOID],
     );
     let listener = listener().map(pg_sys::Datum::from);
-    let reason = REASON.query(&[listener], |row| row.get::<String>(1)).pop().flatten()?;
+    let reason = REASON
+        .query(&[listener], |row| row.get::<String>(1))
+        .pop()
+        .flatten()?;
     match reason.as_str() {
         "listener" => {
             tell(Readings::Two, true);

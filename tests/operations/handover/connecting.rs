@@ -43,10 +43,7 @@ fn a_running_postgrest_gets_the_keys_and_every_change_of_them() {
     // Nothing stays behind in the connection that requests will use.
     let left = "SELECT nullif(current_setting('pgrst.jwt_secret', true), '')";
     let left = postgrest.pool().run(|session| session.query_one(left, &[]));
-    assert_eq!(
-        left.expect("it can be asked").get::<_, Option<String>>(0),
-        None
-    );
+    assert_eq!(left.expect("it can be asked").get::<_, Option<String>>(0), None);
 
     // The key comes back under the same name; somebody's token makes the database fetch it.
     clerk.rotate(Rotation::Same);
@@ -252,7 +249,11 @@ fn a_watcher_of_ddl_is_never_first() {
         ] {
             owner.run(&format!("SELECT {call}"));
             assert_eq!(postgrest.hear(), told, "{call}");
-            assert_eq!(postgrest.accepts(&published), !call.contains("disconnect"), "{call}");
+            assert_eq!(
+                postgrest.accepts(&published),
+                !call.contains("disconnect"),
+                "{call}"
+            );
         }
     }
 }

@@ -239,9 +239,7 @@ impl Postgrest {
             Some(Err(_)) => return,
         };
         self.secret = secret;
-        let pre_config = settings
-            .get("db_pre_config")
-            .or(environment.pre_config.as_ref());
+        let pre_config = settings.get("db_pre_config").or(environment.pre_config.as_ref());
         self.pre_config = pre_config.filter(|name| !name.is_empty()).cloned();
         self.settings = settings;
     }
@@ -307,7 +305,10 @@ impl Postgrest {
         if self.flush == Flush::Before {
             self.pool.flush();
         }
-        let simple = |pool: &mut Pool| pool.run(|session| session.simple_query("SELECT version()")).is_ok();
+        let simple = |pool: &mut Pool| {
+            pool.run(|session| session.simple_query("SELECT version()"))
+                .is_ok()
+        };
         let knows_version = simple(&mut self.pool);
         self.read_by(pre_config);
         let has_cache = simple(&mut self.pool);
@@ -344,7 +345,10 @@ impl Postgrest {
 const TOGETHER: Duration = Duration::from_millis(300);
 
 /// queryDbSettings
-fn query(session: &mut Client, pre_config: Option<&str>) -> Result<BTreeMap<String, String>, postgres::Error> {
+fn query(
+    session: &mut Client,
+    pre_config: Option<&str>,
+) -> Result<BTreeMap<String, String>, postgres::Error> {
     let mut transaction = session
         .build_transaction()
         .isolation_level(IsolationLevel::ReadCommitted)

@@ -293,5 +293,8 @@ fn there_need_not_be_a_role_authenticator() {
     assert!(!owner.value::<bool>("SELECT clerk.disconnect_postgrest()"));
     owner.run("CREATE ROLE authenticator LOGIN NOINHERIT; GRANT anon TO authenticator");
     connect(&mut owner);
-    assert_eq!(Postgrest::start_with_pre_config(&db, None).secret.names().len(), 2);
+    assert_eq!(
+        Postgrest::start_with_pre_config(&db, None).secret.names().len(),
+        2
+    );
 }

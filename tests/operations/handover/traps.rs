@@ -139,7 +139,10 @@ fn a_setting_that_would_mask_the_keys_is_found_with_its_mend() {
     );
     let mend: String = owner.value("SELECT mend FROM clerk.postgrest_obstacles()");
     owner.run(&mend);
-    assert_eq!(Postgrest::start_with_pre_config(&db, None).secret.names().len(), 2);
+    assert_eq!(
+        Postgrest::start_with_pre_config(&db, None).secret.names().len(),
+        2
+    );
 }
 
 #[test]
@@ -244,7 +247,11 @@ fn whatever_is_broken_postgrest_keeps_its_last_good_keys() {
         owner.run(broken);
         postgrest.read();
         assert_eq!(postgrest.secret, good, "{broken}");
-        assert_eq!(Postgrest::start_with_pre_config(&db, Some(SECRET)).secret, good, "{broken}");
+        assert_eq!(
+            Postgrest::start_with_pre_config(&db, Some(SECRET)).secret,
+            good,
+            "{broken}"
+        );
         owner.run(mended);
     }
     // Nothing can be read at all: who has keys keeps them, who starts has its environment's.
@@ -326,7 +333,13 @@ fn a_restored_database_gives_no_half_a_set() {
     );
     let mut restored = cluster.connect_to("restored", "postgres");
     assert_eq!(restored.value::<i64>("SELECT count(*) FROM clerk.jwks"), 1);
-    restored.run("GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator");
+    let found = "SELECT concat_ws('; ', status, found, mend) FROM clerk.doctor() WHERE area = 'postgrest' AND \"check\" = 'connected'";
+    let told: String = restored.value(found);
+    assert!(told.starts_with("failed; not connected: "), "{told}");
+    assert!(told.contains("SELECT clerk.connect_postgrest('…');"), "{told}");
+    // Where it was given up on purpose nothing is lost.
+    owner.run("SELECT clerk.disconnect_postgrest(forget_keys => true)");
+    assert!(owner.value::<String>(found).starts_with("note; "));
     let mut session = cluster.connect_to("restored", "authenticator");
     let secret: Option<String> =
         session.value("SELECT current_setting('pgrst.jwt_secret', true) FROM clerk.postgrest_config()");
