@@ -77,12 +77,13 @@ AS $body$
     SELECT 'listens',
         CASE
             WHEN NOT c.installed OR c.listens_since IS NOT NULL THEN 'ok'
-            WHEN c.is_hidden THEN 'note'
+            WHEN c.is_hidden OR pg_is_in_recovery() THEN 'note'
             ELSE 'warning'
         END,
         CASE
             WHEN NOT c.installed THEN 'not connected'
             WHEN c.listens_since IS NOT NULL THEN format('since %s', clerk.when_and_age(c.listens_since))
+            WHEN pg_is_in_recovery() THEN 'nobody can listen on a standby: ask the primary'
             WHEN c.is_hidden THEN 'cannot be seen, because track_activities is off for role authenticator: after a restart PostgREST may refuse Clerk''s tokens for up to ten minutes'
             ELSE 'no session of role authenticator listens on channel pgrst: PostgREST does not run, or does not hear that it is to read its configuration'
         END,
