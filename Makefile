@@ -3,11 +3,11 @@
 
 PG ?= 15
 
-.PHONY: help demo demo-stop test test-all test-core test-server hostile storm random-calls check lint bench bench-compare install package clean
+.PHONY: help demo demo-stop test test-all test-core test-server hostile postgrest-matrix storm random-calls check lint bench bench-compare install package clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PG=15|16|17|18 chooses the PostgreSQL major version (default 15)."
 
 demo: ## build, start a throw-away Postgres and a stand-in for Clerk, and tell the story
@@ -31,6 +31,9 @@ test-server: ## only the tests that depend on the PostgreSQL version
 
 hostile: ## every change that a hostile owner of the extension can make; hours
 	@scripts/hostile $(PG)
+
+postgrest-matrix: ## how long Clerk's tokens are refused after each way to lose PostgREST's keys, at defaults; minutes
+	@scripts/postgrest-matrix $(PG)
 
 storm: ## 20,000 cancelled calls of what needs a background worker
 	@scripts/storm $(PG)

@@ -284,6 +284,7 @@ DECLARE
     role text;
 BEGIN
     PERFORM clerk.check_api(schema, chosen);
+    PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
     PERFORM clerk.make_api_object(schema, one_name) FROM unnest(chosen) AS one_name;
     FOR role IN
         SELECT DISTINCT wanted FROM clerk.api_objects() AS o, unnest(o.grantees) AS wanted WHERE o.name = ANY (chosen) ORDER BY wanted
@@ -298,7 +299,6 @@ BEGIN
                 HINT = format('Run GRANT USAGE ON SCHEMA %I TO %I.', schema, role);
         END IF;
     END LOOP;
-    NOTIFY pgrst, 'reload schema';
     RETURN ARRAY(SELECT format('%I.%I', e.schema, e.name) FROM clerk.exposed_api() AS e WHERE e.schema = expose_api.schema ORDER BY e.name);
 END
 $body$;
@@ -314,13 +314,13 @@ DECLARE
     dropped text[] := '{}';
 BEGIN
     PERFORM clerk.check_api(schema);
+    PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
     FOR object IN SELECT * FROM clerk.exposed_api() AS e WHERE e.schema = hide_api.schema ORDER BY e.name LOOP
         EXECUTE format('DROP %s %s', object.kind, clerk.api_identity(object.schema, object.name, object.arguments));
         dropped := dropped || format('%I.%I', object.schema, object.name);
     END LOOP;
     PERFORM clerk.change_grants(r.oid, false, ARRAY['clerk.receive_webhook']::regproc[], '{}') FROM pg_roles AS r
     WHERE r.rolname = 'anon' AND NOT EXISTS (SELECT FROM clerk.exposed_api() AS e WHERE e.name = 'clerk_webhook');
-    NOTIFY pgrst, 'reload schema';
     RETURN dropped;
 END
 $body$;

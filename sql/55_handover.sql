@@ -9,7 +9,9 @@ CREATE TABLE clerk.postgrest_keys (
     fingerprint text NOT NULL,
     stored_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_set text,
-    realtime_since timestamptz
+    realtime_since timestamptz,
+    told_at timestamptz,
+    repeat_due boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE clerk.postgrest_keys IS 'At most one row: the keys that PostgREST trusts besides Clerk''s. Nobody but the owner can read it, and no dump holds it. Changed by clerk.connect_postgrest(), described by clerk.postgrest_connection().';
 COMMENT ON COLUMN clerk.postgrest_keys.only_row IS 'Always true: keeps the table to one row.';
@@ -18,6 +20,8 @@ COMMENT ON COLUMN clerk.postgrest_keys.fingerprint IS 'Beginning of the SHA-256 
 COMMENT ON COLUMN clerk.postgrest_keys.stored_at IS 'When the operator''s own keys were last given.';
 COMMENT ON COLUMN clerk.postgrest_keys.last_set IS 'The whole set as it last was, for when it cannot be put together anew. Secret.';
 COMMENT ON COLUMN clerk.postgrest_keys.realtime_since IS 'Since when clerk.maintain() keeps Realtime''s keys up to date. NULL: it does not.';
+COMMENT ON COLUMN clerk.postgrest_keys.told_at IS 'When PostgREST was last told to read its configuration. NULL: never.';
+COMMENT ON COLUMN clerk.postgrest_keys.repeat_due IS 'Whether the next round of maintenance tells it again.';
 
 -- Ed25519 with a digest for its public key: of a key that nobody has, because nobody can work it out. Something has to stand where
 -- there is no key, and PostgREST makes a password of a set that it cannot read.
@@ -153,14 +157,19 @@ $body$;
 COMMENT ON FUNCTION clerk.postgrest_obstacles() IS
     'Why PostgREST would not get its keys from clerk.postgrest_config(), each with the statement that mends it and who may run it. No row: nothing is in the way. Shows no key. STABLE. Callable by the owner.';
 
--- Whether there is a function to call PostgREST knows from its last reading, so only the second one calls a new function, or an
--- old one no more. Two different payloads, because equal ones of a transaction arrive once.
-CREATE FUNCTION clerk.have_postgrest_read_twice() RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+-- The one way of telling PostgREST anything. SECURITY DEFINER: triggers on the table are the owner's code, whoever calls.
+CREATE FUNCTION clerk.tell_postgrest_to_read(twice boolean, repeat boolean) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $body$ SELECT pg_notify('pgrst', 'reload config'); SELECT pg_notify('pgrst', 'reload schema') $body$;
-COMMENT ON FUNCTION clerk.have_postgrest_read_twice() IS
-    'Makes PostgREST read its configuration two times when the transaction commits. Callable by the owner.';
+    AS 'MODULE_PATHNAME', 'clerk_tell_postgrest_to_read';
+COMMENT ON FUNCTION clerk.tell_postgrest_to_read(boolean, boolean) IS
+    'Has PostgREST read its configuration when the transaction commits: once, or twice, because a reading only learns which function the next one is to call; and notes when that was, and whether the next round of maintenance is to repeat it. To be called before the first DDL of a transaction. Raises 22004 for NULL. VOLATILE. Callable by the owner.';
+
+CREATE FUNCTION clerk.postgrest_listener() RETURNS timestamptz
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'clerk_postgrest_listener';
+COMMENT ON FUNCTION clerk.postgrest_listener() IS
+    'When the newest session of role authenticator in this database executed LISTEN pgrst, as PostgREST does after its start and after each loss of that session. NULL if no session listens, or where track_activities is off. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.open_postgrest() RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -189,15 +198,31 @@ BEGIN
             HINT = 'Run SELECT * FROM clerk.configure(publishable_key => ''pk_…'') or SELECT clerk.refresh_jwks() first.';
     END IF;
     UPDATE clerk.postgrest_keys AS p SET last_set = clerk.postgrest_key_set() WHERE p.only_row;
+    -- Before the GRANT, which a watcher of DDL would have told PostgREST of first.
+    PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
     GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator;
     IF NOT (SELECT c.installed AND c.guarded FROM clerk.postgrest_connection() AS c) THEN
         PERFORM clerk.set_authenticator_pre_config(true);
     END IF;
-    PERFORM clerk.have_postgrest_read_twice();
 END
 $body$;
 COMMENT ON FUNCTION clerk.open_postgrest() IS
     'The part of clerk.connect_postgrest() that comes after the operator''s keys are stored. Callable by the owner.';
+
+-- EXECUTE is in dumps, while the keys and the setting are not: whoever may still call it was connected when the dump was made.
+CREATE FUNCTION clerk.forget_postgrest() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    DELETE FROM clerk.postgrest_keys AS p WHERE p.only_row;
+    IF EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator') THEN
+        REVOKE EXECUTE ON FUNCTION clerk.postgrest_config() FROM authenticator;
+    END IF;
+END
+$body$;
+COMMENT ON FUNCTION clerk.forget_postgrest() IS
+    'The part of clerk.disconnect_postgrest(forget_keys => true) that deletes the operator''s keys and takes back the right to call clerk.postgrest_config(). Callable by the owner.';
 
 -- Row triggers, and always, as those that empty the caches. What stops PostgREST from hearing of a change must not stop the change.
 CREATE FUNCTION clerk.tell_postgrest() RETURNS trigger
@@ -209,7 +234,7 @@ BEGIN
     FROM (SELECT clerk.postgrest_key_set()) AS current (key_set)
     WHERE p.only_row AND p.last_set IS DISTINCT FROM current.key_set;
     IF FOUND THEN
-        PERFORM pg_notify('pgrst', 'reload config');
+        PERFORM clerk.tell_postgrest_to_read(twice => false, repeat => true);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
@@ -232,7 +257,7 @@ ALTER TABLE clerk.jwks ENABLE ALWAYS TRIGGER tell_postgrest;
 CREATE FUNCTION clerk.postgrest_connection()
     RETURNS TABLE (
         installed boolean, guarded boolean, callable boolean, own_keys integer, clerk_keys integer, up_to_date boolean, fingerprint text,
-        stored_at timestamptz, realtime_since timestamptz
+        stored_at timestamptz, realtime_since timestamptz, told_at timestamptz
     )
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -247,11 +272,11 @@ AS $body$
         jsonb_array_length(p.own_keys),
         (SELECT count(*)::integer FROM clerk.clerks_keys()),
         p.last_set = clerk.postgrest_key_set(),
-        p.fingerprint, p.stored_at, p.realtime_since
+        p.fingerprint, p.stored_at, p.realtime_since, p.told_at
     FROM (SELECT) AS always LEFT JOIN clerk.postgrest_keys AS p ON true
 $body$;
 COMMENT ON FUNCTION clerk.postgrest_connection() IS
-    'One row about the hand-over of keys to PostgREST: whether role authenticator has clerk.postgrest_config as pgrst.db_pre_config in this database, the extension cannot be dropped meanwhile, and authenticator may call that function; how many keys of the operator and of the instances the set has; whether PostgREST was told of the set as it is; fingerprint and date of the operator''s keys (NULL if they are not known); since when Realtime''s keys are kept up to date. STABLE. Callable by the owner and roles given clerk.grant_admin().';
+    'One row about the hand-over of keys to PostgREST: whether role authenticator has clerk.postgrest_config as pgrst.db_pre_config in this database, the extension cannot be dropped meanwhile, and authenticator may call that function; how many keys of the operator and of the instances the set has; whether PostgREST was told of the set as it is; fingerprint and date of the operator''s keys (NULL if they are not known); since when Realtime''s keys are kept up to date; when PostgREST was last told to read its configuration. STABLE. Callable by the owner and roles given clerk.grant_admin().';
 
 -- One of the functions that stay a superuser's: only a superuser may change PostgREST's settings of a role.
 CREATE FUNCTION clerk.set_authenticator_pre_config(install boolean) RETURNS void

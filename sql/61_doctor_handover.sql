@@ -29,7 +29,8 @@ CREATE FUNCTION clerk.doctor_postgrest() RETURNS SETOF clerk.finding
     SET search_path = pg_catalog, pg_temp
 AS $body$
     WITH connection AS (
-        SELECT c.*, EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator') AS is_there, c.fingerprint IS NOT NULL AS is_wanted
+        SELECT c.*, EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator') AS is_there, c.fingerprint IS NOT NULL AS is_wanted,
+            clerk.postgrest_listener() AS listens_since, clerk.setting_of('authenticator', 'track_activities') = 'off' AS is_hidden
         FROM clerk.postgrest_connection() AS c
     ), mask AS (
         SELECT o.* FROM clerk.postgrest_obstacles() AS o, connection AS c WHERE c.is_there AND c.is_wanted
@@ -39,7 +40,7 @@ AS $body$
     SELECT 'connected',
         CASE
             WHEN NOT c.is_there OR c.installed AND c.callable AND c.is_wanted THEN 'ok'
-            WHEN c.is_wanted OR c.installed THEN 'failed'
+            WHEN c.is_wanted OR c.installed OR c.callable THEN 'failed'
             ELSE 'note'
         END,
         CASE
@@ -47,7 +48,9 @@ AS $body$
             WHEN c.installed AND NOT c.is_wanted THEN 'PostgREST asks clerk.postgrest_config(), but its own keys are not known here'
             WHEN c.installed AND c.callable THEN 'PostgREST asks clerk.postgrest_config()'
             WHEN c.installed THEN 'PostgREST is to ask clerk.postgrest_config(), but authenticator may not call it'
-            WHEN c.is_wanted THEN 'PostgREST does not ask clerk.postgrest_config() any more'
+            WHEN c.is_wanted THEN 'not connected: role authenticator does not have the setting any more by which PostgREST asks clerk.postgrest_config()'
+            -- Dumps have the right to call the function, and neither the setting nor the keys.
+            WHEN c.callable THEN 'not connected: PostgREST''s own keys and the setting of role authenticator are gone, as after a restore from a dump'
             ELSE 'PostgREST has its keys from its environment'
         END,
         'PostgREST has Clerk''s keys from this database, so that a rotated key counts at once',
@@ -56,6 +59,37 @@ AS $body$
             ELSE 'SELECT clerk.connect_postgrest(''…''); -- what PGRST_JWT_SECRET holds, as a parameter'
         END,
         clerk.sql_as_owner()
+    FROM connection AS c
+
+    UNION ALL
+    SELECT 'told', CASE WHEN c.installed AND c.listens_since > COALESCE(c.told_at, '-infinity') THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN NOT c.installed THEN 'not connected'
+            WHEN c.listens_since > COALESCE(c.told_at, '-infinity') THEN format(
+                'PostgREST began to listen %s, and was last told of the keys %s: until the next round of maintenance it may refuse Clerk''s tokens',
+                clerk.when_and_age(c.listens_since), clerk.when_and_age(c.told_at))
+            ELSE format('last %s', clerk.when_and_age(c.told_at))
+        END,
+        'PostgREST was told to read its configuration after it began to listen', 'SELECT clerk.connect_postgrest();', clerk.sql_as_owner()
+    FROM connection AS c
+
+    UNION ALL
+    SELECT 'listens',
+        CASE
+            WHEN NOT c.installed OR c.listens_since IS NOT NULL THEN 'ok'
+            WHEN c.is_hidden OR pg_is_in_recovery() THEN 'note'
+            ELSE 'warning'
+        END,
+        CASE
+            WHEN NOT c.installed THEN 'not connected'
+            WHEN c.listens_since IS NOT NULL THEN format('since %s', clerk.when_and_age(c.listens_since))
+            WHEN pg_is_in_recovery() THEN 'nobody can listen on a standby: ask the primary'
+            WHEN c.is_hidden THEN 'cannot be seen, because track_activities is off for role authenticator: after a restart PostgREST may refuse Clerk''s tokens for up to ten minutes'
+            ELSE 'no session of role authenticator listens on channel pgrst: PostgREST does not run, or does not hear that it is to read its configuration'
+        END,
+        'PostgREST listens in this database, so that it hears of changed keys',
+        'In PostgREST''s configuration: PGRST_DB_CHANNEL_ENABLED not false, PGRST_DB_CHANNEL=pgrst, and a connection to the primary that goes through no pooler in transaction mode. Where it cannot listen: PGRST_DB_PRE_CONFIG=clerk.postgrest_config, and the signal SIGUSR2 after each change of keys.',
+        'PostgREST, then restart it'
     FROM connection AS c
 
     UNION ALL

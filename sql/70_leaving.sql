@@ -103,6 +103,9 @@ BEGIN
             HINT = format('SELECT * FROM clerk.eject(%L) says of each what to do.', schema);
     END IF;
 
+    IF NOT pretend THEN
+        PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
+    END IF;
     FOR planned IN SELECT p.step, p.object, p.statement, p.as_owner FROM clerk.eject_plan(schema) AS p LOOP
         IF pretend THEN
             NULL;
@@ -119,7 +122,6 @@ BEGIN
 
     IF NOT pretend THEN
         PERFORM clerk.check_ejected(schema);
-        NOTIFY pgrst, 'reload schema';
     END IF;
 END
 $body$;

@@ -113,6 +113,9 @@ DECLARE
     taken_back text[] := '{}';
     planned record;
 BEGIN
+    IF NOT pretend THEN
+        PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => false);
+    END IF;
     FOR planned IN SELECT s.* FROM clerk.uninstall_services() AS s LOOP
         taken_back := taken_back || planned.object;
         IF NOT pretend AND planned.step <> 'by hand' THEN
@@ -142,9 +145,6 @@ BEGIN
         statement := planned.statement;
         RETURN NEXT;
     END LOOP;
-    IF NOT pretend THEN
-        NOTIFY pgrst, 'reload config';
-    END IF;
     RETURN QUERY SELECT h.* FROM clerk.uninstall_by_hand() AS h;
     RETURN QUERY SELECT 'in the way', d.object, '-- It uses the extension. clerk.eject() rewrites it, or says why it cannot.'::text
         FROM (

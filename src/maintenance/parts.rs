@@ -12,6 +12,7 @@ use crate::mirror::setup;
 use crate::mirror::{erase, handlers};
 use crate::operations::key_store::{self, issuer_hash};
 use crate::operations::realtime::keep_up;
+use crate::operations::tell_postgrest::tell_again;
 use crate::sync;
 use crate::workers::{Failure, fetch_keys};
 
@@ -45,6 +46,8 @@ pub const PARTS: &[Part] = &[
     part("erased", About::Mirror, erased),
     part("pruned", About::Mirror, pruned),
     part("syncs", About::Mirror, syncs),
+    // Last, because a worker that fetches keys writes the same row, and in SQL it stays locked from here on.
+    part("postgrest", About::Keys, postgrest),
 ];
 
 /// A part that goes through much ends after this; the rest is for the next round.
@@ -98,6 +101,12 @@ fn realtime(caller: Caller) -> Value {
     answer.map_or(Value::Null, |answer| {
         serde_json::from_str(&answer).unwrap_or(Value::String(answer))
     })
+}
+
+/// Tells PostgREST to read its configuration if it may not have the keys that count now.
+fn postgrest(caller: Caller) -> Value {
+    let reason = caller.batch(tell_again);
+    json!({ "told": reason })
 }
 
 /// Failed events whose time has come.

@@ -18,6 +18,7 @@ mod request_settings;
 mod secret_keys;
 mod secrets;
 pub mod sql;
+pub mod tell_postgrest;
 mod trust_changes;
 pub mod vault;
 mod version;

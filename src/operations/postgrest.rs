@@ -6,6 +6,7 @@ use clerk_core::{ExistingKeys, Jwk};
 use pgrx::prelude::*;
 use serde_json::json;
 
+use super::tell_postgrest::{self, Readings};
 use super::{instances, sql};
 use crate::call::Call;
 use crate::error::Fault;
@@ -41,13 +42,13 @@ fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
     let forgets_keys = call.yes_or_no(0, "forget_keys");
     instances::lock_all();
     let installed = pre_config(false).is_some();
+    tell_postgrest::tell(Readings::Two, true);
     if installed {
         sql::run("SELECT clerk.set_authenticator_pre_config(false)", &[]);
     }
     if forgets_keys {
-        sql::run("DELETE FROM clerk.postgrest_keys AS p WHERE p.only_row", &[]);
+        sql::run("SELECT clerk.forget_postgrest()", &[]);
     }
-    sql::run("SELECT clerk.have_postgrest_read_twice()", &[]);
     if let Some(reset) = pre_config(true) {
         Fault::prerequisite(
             "PostgREST goes on asking clerk.postgrest_config(), because role authenticator has that setting for all databases",

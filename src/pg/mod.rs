@@ -2,6 +2,7 @@
 
 pub mod at_commit;
 pub mod backend_local;
+pub mod backend_status;
 pub mod catalog;
 pub mod cell;
 pub mod ddl_command;

@@ -1,6 +1,7 @@
 //! Clerk's keys in PostgREST, Realtime and their neighbours, as a self-hosted Supabase has them.
 //!
-//! There is no PostgREST here. `postgrest` is a model of how it reads its configuration, with its own statement.
+//! There is no PostgREST here. `postgrest` is a model of one over its life: how it reads its configuration, with its own statement,
+//! and when.
 
 mod api;
 mod connecting;
@@ -12,6 +13,7 @@ pub mod project;
 mod realtime;
 mod relaying;
 mod requests;
+mod restarts;
 mod rotation;
 mod traps;
 

@@ -101,6 +101,42 @@ fn a_token_without_a_role_claim_is_noticed() {
 }
 
 #[test]
+fn a_postgrest_that_was_started_after_it_was_told_is_noticed() {
+    let mut project = Project::start();
+    project.listen();
+    let finding = complaint(&project, "postgrest", "told");
+    assert!(finding.found.contains("began to listen"), "{finding:?}");
+    finding.mend(&project);
+    assert_healthy(&project);
+    // So does a round of maintenance.
+    project.listen();
+    assert_ne!(project.complaints(), []);
+    project.owner().run("SELECT clerk.maintain()");
+    assert_healthy(&project);
+}
+
+#[test]
+fn a_postgrest_that_does_not_listen_is_noticed() {
+    let mut project = Project::start();
+    project.stop_listening();
+    let finding = complaint(&project, "postgrest", "listens");
+    assert!(
+        finding
+            .mend
+            .is_some_and(|mend| mend.contains("PGRST_DB_PRE_CONFIG") && mend.contains("SIGUSR2"))
+    );
+    // Where that cannot be seen it is not claimed, but said.
+    project
+        .superuser()
+        .run("ALTER ROLE authenticator SET track_activities = off");
+    project.listen();
+    assert_healthy(&project);
+    let notes = project.doctor();
+    let note = notes.iter().find(|finding| finding.check == "listens");
+    assert!(note.is_some_and(|note| note.status == "note" && note.found.contains("track_activities")));
+}
+
+#[test]
 fn a_secret_that_never_verified_anything_is_suspicious() {
     let project = Project::start();
     project.superuser().run(

@@ -54,6 +54,8 @@ pub struct Project {
     pub cluster: Cluster,
     pub clerk: Simulator,
     secret: String,
+    /// PostgREST's listener.
+    listener: Option<Client>,
 }
 
 impl Project {
@@ -63,10 +65,11 @@ impl Project {
 
     /// On a server with these settings.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
-        let project = Self {
+        let mut project = Self {
             cluster: Cluster::start(settings),
             clerk: Simulator::start(),
             secret: new_signing_secret(),
+            listener: None,
         };
         project.cluster.superuser().run(&format!(
             "CREATE ROLE {OWNER} LOGIN CREATEROLE;
@@ -83,8 +86,25 @@ impl Project {
             .superuser()
             .run(&format!("CREATE DATABASE {DATABASE} OWNER {OWNER}"));
         project.owner().run("CREATE EXTENSION clerk_sync");
+        project.listen();
         project.configure();
         project
+    }
+
+    /// PostgREST begins to listen, in a new session.
+    pub fn listen(&mut self) {
+        let mut listener = self.connect("authenticator");
+        listener.run("LISTEN \"pgrst\"");
+        self.listener = Some(listener);
+    }
+
+    /// PostgREST's listener ends.
+    pub fn stop_listening(&mut self) {
+        self.listener = None;
+        let mut superuser = self.superuser();
+        while superuser.value::<bool>("SELECT clerk.postgrest_listener() IS NOT NULL") {
+            sleep(Duration::from_millis(20));
+        }
     }
 
     fn configure(&self) {

@@ -41,10 +41,9 @@ fn a_running_postgrest_gets_the_keys_and_every_change_of_them() {
         assert_eq!(handed_over[1][member], published[member], "{member}");
     }
     // Nothing stays behind in the connection that requests will use.
-    let left: Option<String> = postgrest
-        .session()
-        .value("SELECT nullif(current_setting('pgrst.jwt_secret', true), '')");
-    assert_eq!(left, None);
+    let left = "SELECT nullif(current_setting('pgrst.jwt_secret', true), '')";
+    let left = postgrest.pool().run(|session| session.query_one(left, &[]));
+    assert_eq!(left.expect("it can be asked").get::<_, Option<String>>(0), None);
 
     // The key comes back under the same name; somebody's token makes the database fetch it.
     clerk.rotate(Rotation::Same);
@@ -88,7 +87,7 @@ fn instances_come_and_go() {
     let db = trusting(&cluster, &clerk);
     let mut owner = db.superuser();
     connect(&mut owner);
-    let mut postgrest = Postgrest::start(&db, Some(SECRET));
+    let mut postgrest = Postgrest::start_with_pre_config(&db, Some(SECRET));
     assert_eq!(postgrest.secret.names().len(), 2);
 
     db.configure(&second);
@@ -120,7 +119,7 @@ fn only_clerks_tokens_are_to_count() {
     let db = trusting(&cluster, &clerk);
     let mut owner = db.superuser();
     assert_eq!(connect_with(&mut owner, "none")["own_keys"], 0);
-    let mut postgrest = Postgrest::start(&db, None);
+    let mut postgrest = Postgrest::start_with_pre_config(&db, None);
     assert_eq!(postgrest.secret.names().len(), 1);
     // Without any key left, the set is still one, and lets nobody in.
     owner.run(&format!("SELECT clerk.remove_instance('{}')", clerk.issuer()));
@@ -137,8 +136,8 @@ fn the_operators_keys_can_be_replaced() {
     let (cluster, clerk) = (supabase(), Simulator::start());
     let db = trusting(&cluster, &clerk);
     let mut owner = db.superuser();
-    let first = connect(&mut owner);
     let mut postgrest = Postgrest::start(&db, Some(SECRET));
+    let first = connect(&mut owner);
     // Again, without them: as they are.
     let again: String = owner.value("SELECT clerk.connect_postgrest()->>'fingerprint'");
     assert_eq!(first["fingerprint"], again);
@@ -168,9 +167,10 @@ fn taken_out(flush: Flush) {
     let db = trusting(&cluster, &clerk);
     let mut owner = db.superuser();
     owner.run("ALTER ROLE authenticator SET pgrst.db_schemas = 'public'");
-    connect(&mut owner);
     let mut postgrest = Postgrest::start(&db, Some(SECRET));
     postgrest.flush = flush;
+    connect(&mut owner);
+    postgrest.hear();
     let with_clerk = postgrest.secret.clone();
     assert_eq!(with_clerk.names().len(), 2);
 
@@ -212,4 +212,48 @@ fn taken_out(flush: Flush) {
     ));
     assert!(owner.value::<bool>("SELECT clerk.disconnect_postgrest()"));
     assert_eq!(settings_of_authenticator(&mut owner), ["pgrst.db_schemas=public"]);
+}
+
+/// Event triggers of PostgREST's documentation, by which it learns of every DDL.
+const WATCHER: &str = "
+    CREATE FUNCTION public.pgrst_watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY pgrst, 'reload schema'; END $$;
+    CREATE EVENT TRIGGER pgrst_watch ON ddl_command_end EXECUTE FUNCTION public.pgrst_watch();
+    CREATE EVENT TRIGGER pgrst_drop_watch ON sql_drop EXECUTE FUNCTION public.pgrst_watch()";
+
+#[test]
+fn a_watcher_of_ddl_is_never_first() {
+    for flush in [Flush::Before, Flush::After] {
+        let (cluster, clerk) = (supabase(), Simulator::start());
+        let db = trusting(&cluster, &clerk);
+        let mut owner = db.superuser();
+        owner.run(WATCHER);
+        let mut postgrest = Postgrest::start(&db, Some(SECRET));
+        postgrest.flush = flush;
+        // The control: told the other way round, both readings learn of the function and neither calls it.
+        owner.run("ALTER ROLE authenticator SET pgrst.db_pre_config = 'public.mine'; NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'");
+        postgrest.hear();
+        assert_eq!(postgrest.settings["db_pre_config"], "public.mine");
+        owner.run("ALTER ROLE authenticator RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'");
+        postgrest.hear();
+
+        let told = ["reload config", "reload schema"];
+        connect(&mut owner);
+        assert_eq!(postgrest.hear(), told);
+        let published = clerk.jwks()["keys"][0].clone();
+        assert!(postgrest.accepts(&published), "after one transaction");
+        for call in [
+            "clerk.expose_api()",
+            "clerk.hide_api()",
+            "clerk.eject(dry_run => false)",
+            "clerk.disconnect_postgrest(forget_keys => true)",
+        ] {
+            owner.run(&format!("SELECT {call}"));
+            assert_eq!(postgrest.hear(), told, "{call}");
+            assert_eq!(
+                postgrest.accepts(&published),
+                !call.contains("disconnect"),
+                "{call}"
+            );
+        }
+    }
 }

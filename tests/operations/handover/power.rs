@@ -31,7 +31,9 @@ fn the_roles_of_an_api_get_nothing() {
         "clerk.postgrest_connection()",
         "clerk.postgrest_obstacles()",
         "clerk.authenticator_settings()",
-        "clerk.have_postgrest_read_twice()",
+        "clerk.tell_postgrest_to_read(true, true)",
+        "clerk.postgrest_listener()",
+        "clerk.forget_postgrest()",
         "clerk.service_env()",
         "clerk.configure_requests()",
         "clerk.nobodys_key('x')",
@@ -291,5 +293,8 @@ fn there_need_not_be_a_role_authenticator() {
     assert!(!owner.value::<bool>("SELECT clerk.disconnect_postgrest()"));
     owner.run("CREATE ROLE authenticator LOGIN NOINHERIT; GRANT anon TO authenticator");
     connect(&mut owner);
-    assert_eq!(Postgrest::start(&db, None).secret.names().len(), 2);
+    assert_eq!(
+        Postgrest::start_with_pre_config(&db, None).secret.names().len(),
+        2
+    );
 }

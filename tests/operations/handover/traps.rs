@@ -57,7 +57,7 @@ fn a_key_written_by_hand_makes_no_password_of_the_others() {
     let db = trusting(&cluster, &clerk);
     let mut owner = db.superuser();
     connect(&mut owner);
-    let mut postgrest = Postgrest::start(&db, Some(SECRET));
+    let mut postgrest = Postgrest::start_with_pre_config(&db, Some(SECRET));
     let good = postgrest.secret.names();
     for (number, (n, e, alg)) in [
         ("not base64url!", "AQAB", "RS256"),
@@ -133,13 +133,16 @@ fn a_setting_that_would_mask_the_keys_is_found_with_its_mend() {
         "ALTER ROLE authenticator SET pgrst.jwt_secret = '{SECRET}'"
     ));
     assert_eq!(
-        Postgrest::start(&db, None).secret,
+        Postgrest::start_with_pre_config(&db, None).secret,
         Secret::Password(SECRET.to_owned()),
         "the control: this is what masks"
     );
     let mend: String = owner.value("SELECT mend FROM clerk.postgrest_obstacles()");
     owner.run(&mend);
-    assert_eq!(Postgrest::start(&db, None).secret.names().len(), 2);
+    assert_eq!(
+        Postgrest::start_with_pre_config(&db, None).secret.names().len(),
+        2
+    );
 }
 
 #[test]
@@ -187,8 +190,9 @@ fn without_a_key_of_clerks_nothing_is_handed_over() {
 fn connected<'c>(cluster: &'c Cluster, clerk: &Simulator) -> (TestDb<'c>, Client, Postgrest, Secret) {
     let db = trusting(cluster, clerk);
     let mut owner = db.superuser();
+    let mut postgrest = Postgrest::start(&db, Some(SECRET));
     connect(&mut owner);
-    let postgrest = Postgrest::start(&db, Some(SECRET));
+    postgrest.hear();
     let good = postgrest.secret.clone();
     assert_eq!(good.names().len(), 2);
     (db, owner, postgrest, good)
@@ -211,7 +215,10 @@ fn whatever_is_broken_postgrest_keeps_its_last_good_keys() {
         owner.run(&format!(
             "{setting} SET pgrst.db_pre_config = 'public.{function}'"
         ));
-        assert_eq!(Postgrest::start(&db, Some(SECRET)).secret, left, "{function}");
+        let mut other = Postgrest::start(&db, Some(SECRET));
+        // The first reading learns the name.
+        other.read();
+        assert_eq!(other.secret, left, "{function}");
     }
     owner.run(&format!(
         "{setting} SET pgrst.db_pre_config = 'clerk.postgrest_config'"
@@ -240,7 +247,11 @@ fn whatever_is_broken_postgrest_keeps_its_last_good_keys() {
         owner.run(broken);
         postgrest.read();
         assert_eq!(postgrest.secret, good, "{broken}");
-        assert_eq!(Postgrest::start(&db, Some(SECRET)).secret, good, "{broken}");
+        assert_eq!(
+            Postgrest::start_with_pre_config(&db, Some(SECRET)).secret,
+            good,
+            "{broken}"
+        );
         owner.run(mended);
     }
     // Nothing can be read at all: who has keys keeps them, who starts has its environment's.
@@ -260,7 +271,7 @@ fn whatever_is_broken_postgrest_keeps_its_last_good_keys() {
             assert_eq!(postgrest.secret, good, "{broken}");
         }
         assert_eq!(
-            Postgrest::start(&db, Some(SECRET)).secret,
+            Postgrest::start_with_pre_config(&db, Some(SECRET)).secret,
             Secret::Password(SECRET.to_owned()),
             "{broken}"
         );
@@ -276,7 +287,7 @@ fn somebody_elses_lock_keeps_no_keys_away() {
     let (db, mut owner, _, good) = connected(&cluster, &clerk);
     // As Supabase limits the role. Without limits it would have to wait, and so would PostgREST.
     owner.run("ALTER ROLE authenticator SET statement_timeout = '8s'; ALTER ROLE authenticator SET lock_timeout = '8s'");
-    let mut postgrest = Postgrest::start(&db, Some(SECRET));
+    let mut postgrest = Postgrest::start_with_pre_config(&db, Some(SECRET));
     for tables in [
         "clerk.jwks",
         "clerk.postgrest_keys",
@@ -322,7 +333,13 @@ fn a_restored_database_gives_no_half_a_set() {
     );
     let mut restored = cluster.connect_to("restored", "postgres");
     assert_eq!(restored.value::<i64>("SELECT count(*) FROM clerk.jwks"), 1);
-    restored.run("GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator");
+    let found = "SELECT concat_ws('; ', status, found, mend) FROM clerk.doctor() WHERE area = 'postgrest' AND \"check\" = 'connected'";
+    let told: String = restored.value(found);
+    assert!(told.starts_with("failed; not connected: "), "{told}");
+    assert!(told.contains("SELECT clerk.connect_postgrest('…');"), "{told}");
+    // Where it was given up on purpose nothing is lost.
+    owner.run("SELECT clerk.disconnect_postgrest(forget_keys => true)");
+    assert!(owner.value::<String>(found).starts_with("note; "));
     let mut session = cluster.connect_to("restored", "authenticator");
     let secret: Option<String> =
         session.value("SELECT current_setting('pgrst.jwt_secret', true) FROM clerk.postgrest_config()");
@@ -341,7 +358,7 @@ fn keys_are_handed_over_without_the_library() {
     assert_eq!(failure.sqlstate, "58P01", "the control: {failure:?}");
     postgrest.read();
     assert_eq!(postgrest.secret, good);
-    assert_eq!(Postgrest::start(&db, Some(SECRET)).secret, good);
+    assert_eq!(Postgrest::start_with_pre_config(&db, Some(SECRET)).secret, good);
     // Out it comes, too.
     owner.run(&format!(
         "ALTER ROLE authenticator IN DATABASE {} RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'; NOTIFY pgrst, 'reload schema'",

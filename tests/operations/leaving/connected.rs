@@ -46,6 +46,7 @@ fn no_trace_of_a_connected_project_is_left() {
     );
     let before = catalogs(&mut superuser);
 
+    let mut postgrest = Postgrest::start(&project.db, Some(SECRET));
     project.connect();
     project.assert_handed_over("before leaving");
     let mut owner = project.owner();
@@ -53,7 +54,7 @@ fn no_trace_of_a_connected_project_is_left() {
         "SELECT clerk.expose_api(); SELECT clerk.on_event('*', 'public.hear'); SELECT clerk.grant_admin('operator');
          SELECT clerk.add_webhook_signing_secret('whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0')",
     );
-    let mut postgrest = Postgrest::start(&project.db, Some(SECRET));
+    postgrest.hear();
     assert_eq!(postgrest.secret.names().len(), 2);
     assert_ne!(catalogs(&mut superuser), before);
 
