@@ -93,7 +93,10 @@ impl Page {
 
     /// The figures of all tables, one a line, with tabs between section, row, column and value.
     pub fn figures(&self) -> String {
-        self.figures.iter().map(|figure| figure.join("\t") + "\n").collect()
+        self.figures
+            .iter()
+            .map(|figure| figure.join("\t") + "\n")
+            .collect()
     }
 
     /// The whole page.
