@@ -5,6 +5,9 @@
 //! only members that are checked, base64url without padding, and nothing of a kind that it does not know.
 
 mod key;
+mod secret;
+
+pub use secret::public_text;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -32,35 +35,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const MEMBERS: [&str; 19] = [
     "keys", "kty", "kid", "use", "alg", "n", "e", "crv", "x", "y", "k", "d", "p", "q", "dp", "dq", "qi",
     "oth", "priv",
-];
-
-/// What beginners take for the secret, and what it is. All of it is known to more people than may sign.
-const MISTAKEN: [(&str, &str); 10] = [
-    ("@", "the name of a file; pass what the file holds"),
-    (
-        "-----BEGIN",
-        "PEM, which PostgREST does not read; pass the key as JWK",
-    ),
-    (
-        "http://",
-        "a URL, which PostgREST does not fetch; pass the keys themselves",
-    ),
-    (
-        "https://",
-        "a URL, which PostgREST does not fetch; pass the keys themselves",
-    ),
-    (
-        "eyJ",
-        "a token, such as the anon key; pass the secret that signs it",
-    ),
-    (
-        "sb_",
-        "an API key of Supabase; pass the secret or the key set that PostgREST has",
-    ),
-    ("sk_", "a key for Clerk's APIs"),
-    ("pk_", "a key for Clerk's APIs"),
-    ("whsec_", "a webhook signing secret"),
-    ("postgres", "an address of a database"),
 ];
 
 /// The keys, ready to stand beside Clerk's. Holds secrets, so it cannot be shown.
@@ -95,20 +69,20 @@ impl ExistingKeys {
         let bytes = if is_base64 {
             decode_base64(text)?
         } else {
-            refuse_mistaken(text)?;
             text.as_bytes().to_vec()
         };
-        match std::str::from_utf8(&bytes).map(str::trim_start) {
-            Ok(json) if json.starts_with('{') => Self::of_json(json, clerk),
-            Ok(json) if json.starts_with('[') => Err(would_be_a_password(
+        match std::str::from_utf8(&bytes) {
+            Ok(text) if text.trim_start().starts_with('{') => Self::of_json(text, clerk),
+            Ok(text) if text.trim_start().starts_with('[') => Err(would_be_a_password(
                 "it is a bare array of keys",
                 "Put it into an object: {\"keys\": […]}.",
             )),
-            Ok(json) if json.starts_with('"') => Err(would_be_a_password(
-                "it is a JSON string",
-                "Pass what is between the quotes.",
-            )),
-            _ => Self::of_secret(&bytes),
+            Ok(text) => {
+                secret::check_text(text)?;
+                Self::of_secret(&bytes)
+            }
+            // Random bytes, which only base64 can bring.
+            Err(_) => Self::of_secret(&bytes),
         }
     }
 
@@ -243,22 +217,6 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, ExistingKeysError> {
             "Pass secret_is_base64 => true only if PostgREST has PGRST_JWT_SECRET_IS_BASE64=true.",
         )
     })
-}
-
-fn refuse_mistaken(text: &str) -> Result<(), ExistingKeysError> {
-    if let Some((_, what)) = MISTAKEN.iter().find(|(start, _)| text.starts_with(start)) {
-        return Err(ExistingKeysError::new(
-            format!("this is no secret of PostgREST's but {what}"),
-            "Pass what PostgREST's environment has as PGRST_JWT_SECRET (for Supabase JWT_JWKS or JWT_SECRET).",
-        ));
-    }
-    if !text.trim_start().starts_with('{') && (text.trim() != text || text.chars().any(char::is_control)) {
-        return Err(ExistingKeysError::new(
-            "the secret has blanks at an end, or control characters, in it",
-            "PostgREST would count them. Pass it without, or as a key: {\"kty\": \"oct\", \"k\": \"…\"} in base64url.",
-        ));
-    }
-    Ok(())
 }
 
 fn object(members: &[(&str, &str)]) -> Value {
