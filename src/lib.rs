@@ -85,7 +85,7 @@ install_script! { "bootstrap":
     "doctor_tables" "../sql/60_doctor_tables.sql";
     "doctor_sync" "../sql/61_doctor_sync.sql" uses secret_keys;
     "doctor_maintenance" "../sql/61_doctor_maintenance.sql";
-    "doctor_handover" "../sql/61_doctor_handover.sql";
+    "doctor_handover" "../sql/61_doctor_handover.sql" uses jwt_secret_fault;
     "doctor_online" "../sql/62_doctor_online.sql";
     "status" "../sql/68_status.sql";
     "doctor" "../sql/69_doctor.sql";
@@ -98,7 +98,7 @@ install_script! { "bootstrap":
     "comments" "../sql/80_comments.sql" uses
         configure configure_requests configure_mirror refresh_jwks remove_instance set_identity_source
         add_webhook_signing_secret drop_webhook_signing_secret webhook_signing_secrets inspect_jwt
-        authenticate clear_authentication whoami;
+        authenticate clear_authentication whoami jwt_secret_fault;
 }
 extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);
 

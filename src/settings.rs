@@ -12,8 +12,8 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use crate::error::Fault;
 use crate::identity;
 
-/// Owning the name lets the helpers learn of a change from an assign hook instead of comparing bytes per row.
-/// Read once, when the library is loaded: `off` leaves the name to another extension.
+/// Defining the name lets the helpers learn of a change from an assign hook instead of comparing bytes per row.
+/// Read until the name is defined: `off` leaves it to another extension.
 static OWN_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// 5 s: an answer of 2 KB that takes longer will not come; a caller waits at most this long for a new key.
 static HTTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
@@ -109,11 +109,46 @@ const TOKEN_NAME: &CStr = c"clerk.jwt";
 static CLAIMS: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 static TOKEN: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 static OWNS_CLAIMS: AtomicBool = AtomicBool::new(false);
+/// Whether another extension has defined the name, which is so for the rest of the session.
+static CLAIMS_OF_ANOTHER: AtomicBool = AtomicBool::new(false);
 
 /// Whether a change of `request.jwt.claims` is announced by our hook. If not, readers compare bytes.
 #[inline(always)]
 pub fn owns_request_claims() -> bool {
     OWNS_CLAIMS.load(Ordering::Relaxed)
+}
+
+/// Defines `request.jwt.claims`, unless that was done, is not wanted or not possible now. The value that it has stays.
+///
+/// Done at the first use of an identity in a session, because it is visible: once the name is defined, `current_setting` gives
+/// '' where it gave NULL. A session that does not use the extension must not see that. Not in parallel mode, in which the value
+/// would be lost; most plans ask for the caller while they are made, and until then readers compare bytes.
+pub fn define_request_claims() {
+    let is_settled = owns_request_claims() || CLAIMS_OF_ANOTHER.load(Ordering::Relaxed);
+    // SAFETY: reads backend state.
+    if is_settled || !OWN_REQUEST_CLAIMS.get() || unsafe { pg_sys::IsInParallelMode() } {
+        return;
+    }
+    // SAFETY: the variable and the name are static, and the hook only counts.
+    unsafe {
+        if defined_by_another(CLAIMS_NAME) {
+            CLAIMS_OF_ANOTHER.store(true, Ordering::Relaxed);
+            return;
+        }
+        let what = c"Claims of the caller's token, set by PostgREST after verifying it.";
+        define_identity_setting(CLAIMS_NAME, what, &CLAIMS);
+    }
+    OWNS_CLAIMS.store(true, Ordering::Relaxed);
+    identity::stamp::bump();
+}
+
+/// The same in a worker of a parallel query that is about to enter parallel mode and has its leader's settings. Without a value
+/// nothing is done: it would be visible, and the leader may not use the extension at all.
+pub fn define_request_claims_in_parallel_worker() {
+    // SAFETY: reads a variable of the process.
+    if unsafe { pg_sys::InitializingParallelWorker } && has_request_claims() {
+        define_request_claims();
+    }
 }
 
 /// `request.jwt.claims` as it is now; empty when it was never set.
@@ -208,7 +243,7 @@ pub fn refuse_parallel_mode() {
     }
 }
 
-/// Defines every setting. Nothing here reads a table or opens a connection: it also runs in the postmaster.
+/// Defines every setting but `request.jwt.claims`, see [`define_request_claims`]. Nothing here reads a table or opens a connection: it also runs in the postmaster.
 pub fn define() {
     define_own();
     // SAFETY: the variables and names are static, and the hooks only count.
@@ -218,11 +253,6 @@ pub fn define() {
             c"Clerk session token of the caller, verified at every use.",
             &TOKEN,
         );
-        if OWN_REQUEST_CLAIMS.get() && !defined_by_another(CLAIMS_NAME) {
-            let what = c"Claims of the caller's token, set by PostgREST after verifying it.";
-            define_identity_setting(CLAIMS_NAME, what, &CLAIMS);
-            OWNS_CLAIMS.store(true, Ordering::Relaxed);
-        }
         pg_sys::MarkGUCPrefixReserved(c"clerk".as_ptr());
     }
 }
@@ -232,7 +262,7 @@ fn define_own() {
     GucRegistry::define_bool_guc(
         c"clerk.own_request_claims",
         c"Define request.jwt.claims, which makes the helpers fast.",
-        c"Read when the library is loaded. Turn off if another extension that defines the same name must load after this one.",
+        c"Read until a session first asks who is signed in. Turn off if another extension that defines the same name loads later than that.",
         &OWN_REQUEST_CLAIMS,
         GucContext::Suset,
         plain,

@@ -1,6 +1,6 @@
 //! Settings that are there before the library is.
 
-use clerk_tests::Sql;
+use clerk_tests::{Cluster, Sql};
 
 use crate::scene::{Caller, Setting, database, some};
 
@@ -73,7 +73,17 @@ fn a_preloaded_library_behaves_the_same() {
 fn what_an_ordinary_role_set_beforehand_gives_it_no_power() {
     let db = database();
     let mut app = db.connect("app");
-    app.run("SET clerk.allow_http_loopback = off; SET clerk.jwks_cooldown = 1; SET clerk.own_request_claims = off");
+    for early in [
+        "SET clerk.allow_http_loopback = off",
+        "SET clerk.jwks_cooldown = 1",
+        "SET clerk.own_request_claims = off",
+    ] {
+        if Cluster::shared_is_preloaded() {
+            assert_eq!(app.failure(early).sqlstate, "42501", "{early}");
+        } else {
+            app.run(early);
+        }
+    }
     assert_eq!(app.user(), None);
     assert_eq!(
         app.value::<String>("SHOW clerk.allow_http_loopback"),

@@ -103,7 +103,7 @@ fn material<'k>(key: &'k Object, kty: &str) -> Result<Vec<(&'static str, &'k str
                 )));
             }
             let secret = BASE64_URL_SAFE_NO_PAD.decode(k).unwrap_or_default();
-            if let Some(what) = super::public_text(&secret) {
+            if let Some(what) = super::secret::public_text(&secret) {
                 return Err(malformed(&format!("the k of a symmetric key is {what}")));
             }
             Ok(vec![("k", k)])

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::ExistingKeysError;
 
 /// What beginners take for the secret, and what it is. All of it is known to more people than may sign.
-const MISTAKEN: [(&str, &str); 8] = [
+const MISTAKEN: [(&str, &str); 9] = [
     ("@", "the name of a file; pass what the file holds"),
     (
         "http://",
@@ -27,7 +27,8 @@ const MISTAKEN: [(&str, &str); 8] = [
     ("sk_", "a key for Clerk's APIs"),
     ("pk_", "a key for Clerk's APIs"),
     ("whsec_", "a webhook signing secret"),
-    ("postgres", "an address of a database"),
+    ("postgres://", "an address of a database"),
+    ("postgresql://", "an address of a database"),
 ];
 
 /// What the error names when a text holds a character that a secret given as text may not have.
@@ -41,6 +42,9 @@ const NAMED_CHARACTERS: [(char, &str); 8] = [
     (':', "a colon"),
     ('\u{feff}', "a byte order mark"),
 ];
+
+const ONLY_THE_VALUE: &str = "Pass the key set itself as it is in JSON, {\"keys\": […]}, or only the secret, without what stands around it. \
+     Of clerk.service_env() that is the column value, not line.";
 
 const AS_JWK: &str = "Pass only the secret itself, without quotes and without the name of the variable. A secret with other \
      characters than A-Z a-z 0-9 . _ ~ + / = - must be a key: {\"kty\": \"oct\", \"k\": \"…\"}, where k is the secret in base64url.";
@@ -59,7 +63,7 @@ pub(super) fn check_text(text: &str) -> Result<(), ExistingKeysError> {
     if let Some(what) = public_text(text.as_bytes()) {
         return Err(ExistingKeysError::new(
             format!("this is no shared secret but {what}, which PostgREST would take for one"),
-            "Pass the key set itself as it is in JSON, {\"keys\": […]}, or only the secret, without what stands around it.",
+            ONLY_THE_VALUE,
         ));
     }
     if setting(text).is_some() {
@@ -101,7 +105,7 @@ fn name_of(character: char) -> &'static str {
 
 /// What a shared secret is that everybody may know: a key set, a PEM, an HTML page or a line of a file of settings, also
 /// inside quotes, URL-encoded or in base64. None if it may be a secret.
-pub fn public_text(secret: &[u8]) -> Option<&'static str> {
+pub(super) fn public_text(secret: &[u8]) -> Option<&'static str> {
     /// Base64 of a URL-encoded text inside quotes is three; deeper than that nobody pastes by mistake.
     const DEPTH: usize = 4;
     let text = std::str::from_utf8(secret).ok()?;
@@ -123,6 +127,7 @@ fn public_document(text: &str, depth: usize) -> Option<&'static str> {
         ("[", "a JSON array"),
         ("-----BEGIN", "PEM, which PostgREST does not read"),
         ("<", "an HTML or XML page"),
+        ("https://", "a URL"),
     ];
     let found = beginnings.iter().find(|(start, _)| text.starts_with(start));
     if let Some((_, what)) = found {
@@ -176,7 +181,8 @@ fn decodings(text: &str) -> Vec<String> {
     from_base64(text).into_iter().chain(from_url).collect()
 }
 
-/// In either alphabet, with or without padding and line ends. None if what comes out is no text.
+/// In either alphabet, with or without padding and line ends. None if what comes out is no text. Of UTF-16, in which PowerShell
+/// encodes, the ASCII characters are read.
 fn from_base64(text: &str) -> Option<String> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &URL_SAFE,
@@ -193,7 +199,13 @@ fn from_base64(text: &str) -> Option<String> {
             other => other,
         })
         .collect();
-    let decoded = String::from_utf8(LENIENT.decode(url_safe.trim_end_matches(['=', '.'])).ok()?).ok()?;
+    let mut decoded = LENIENT.decode(url_safe.trim_end_matches(['=', '.'])).ok()?;
+    let order = [0xff, 0xfe];
+    if decoded.starts_with(&order) {
+        decoded.drain(..order.len());
+    }
+    decoded.retain(|byte| *byte != 0);
+    let decoded = String::from_utf8(decoded).ok()?;
     let is_text = !decoded.is_empty() && !decoded.chars().any(|c| c.is_control() && !c.is_whitespace());
     is_text.then_some(decoded)
 }

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use clerk_core::{ExistingKeys, ExistingKeysError, Jwk};
+use clerk_core::{ExistingKeys, ExistingKeysError, Jwk, jwt_secret_fault};
 use serde_json::{Value, json};
 
 use crate::signer::{KEY, jwk, merge};
@@ -43,7 +43,7 @@ fn set(keys: &[Value]) -> String {
 }
 
 fn parse(text: &str) -> Result<ExistingKeys, ExistingKeysError> {
-    ExistingKeys::parse(text, false, &[clerks()])
+    ExistingKeys::parse(text, false, &[clerks()], None)
 }
 
 fn keys(text: &str) -> Value {
@@ -88,7 +88,7 @@ fn a_key_set_and_a_single_key_come_out_as_they_are() {
 fn a_password_becomes_a_symmetric_key() {
     let expected = json!([{"kty": "oct", "use": "sig", "alg": "HS256", "k": SECRET_BASE64URL}]);
     assert_eq!(keys(SECRET), expected);
-    let of_base64 = |text: &str| ExistingKeys::parse(text, true, &[]).map(|keys| keys.to_json());
+    let of_base64 = |text: &str| ExistingKeys::parse(text, true, &[], None).map(|keys| keys.to_json());
     for spelling in [
         SECRET_BASE64URL.to_owned(),
         format!("{SECRET_BASE64URL}=="),
@@ -225,7 +225,14 @@ fn wrappings(text: &str) -> Vec<String> {
         BASE64_STANDARD.encode(&base64),
         BASE64_STANDARD.encode(format!("'{text}'")),
         format!("JWT_JWKS={base64}"),
+        // PowerShell's own encoding, without and with a mark.
+        BASE64_STANDARD.encode(utf_16(text)),
+        BASE64_STANDARD.encode(utf_16(&format!("\u{feff}{text}"))),
     ]
+}
+
+fn utf_16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
 #[test]
@@ -245,7 +252,7 @@ fn a_public_text_never_becomes_a_secret() {
         assert!(!message.contains("f83OJ3D2"), "{message}");
         // Neither as text, nor in the base64 that PostgREST decodes, nor as a key made of it.
         assert!(
-            ExistingKeys::parse(&BASE64_STANDARD.encode(&text), true, &[]).is_err(),
+            ExistingKeys::parse(&BASE64_STANDARD.encode(&text), true, &[], None).is_err(),
             "{text}"
         );
         let key = json!({"kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(&text)});
@@ -253,6 +260,9 @@ fn a_public_text_never_becomes_a_secret() {
             refused(&key.to_string()).contains("the k of a symmetric key"),
             "{text}"
         );
+        // What was stored before this was refused.
+        assert!(jwt_secret_fault(&text).is_some(), "{text}");
+        assert!(jwt_secret_fault(&set(&[key])).is_some(), "{text}");
     }
 }
 
@@ -312,6 +322,62 @@ fn plain_secrets_are_taken_as_they_are() {
             keys(&secret),
             json!([{"kty": "oct", "use": "sig", "alg": "HS256", "k": k}]),
             "{secret}"
+        );
+        assert_eq!(jwt_secret_fault(&secret), None, "{secret}");
+    }
+}
+
+#[test]
+fn what_postgrest_has_may_stay_if_it_is_keys_or_a_secret() {
+    let others = [
+        format!("{SECRET}!"),
+        format!("'{SECRET}'"),
+        set(&[symmetric(), elliptic(), edwards()]),
+        set(&[rsa("ins_ours"), rsa("ins_other")]),
+        elliptic().to_string(),
+        set(&[]),
+    ];
+    for text in others {
+        assert_eq!(jwt_secret_fault(&text), None, "{text}");
+    }
+    for text in [set(&[merge(elliptic(), json!({"d": "AQAB"}))]), "{}".to_owned()] {
+        assert!(jwt_secret_fault(&text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn a_whole_line_names_the_column_that_has_the_value() {
+    let key_set = set(&[elliptic()]);
+    for line in [
+        format!("JWT_JWKS='{key_set}'"),
+        format!("PGRST_JWT_SECRET='{key_set}'"),
+        "[auth.third_party.clerk]\nenabled = true\ndomain = \"clerk.example.com\"".to_owned(),
+    ] {
+        let error = parse(&line).err().expect("it is refused");
+        assert!(error.hint.contains("the column value"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_placeholder_stands_for_the_secret_that_is_stored() {
+    let placeholder = |kid: &str| merge(edwards(), json!({"kid": kid, "alg": null}));
+    let stored = json!([elliptic(), symmetric()]).to_string();
+    for kid in [
+        "PUT-YOUR-SHARED-SECRET-HERE-AS-OCT-KEY",
+        "PUT-THE-KEYS-HERE-THAT-ARE-THERE-NOW",
+    ] {
+        let text = set(&[placeholder(kid), rsa("ins_ours")]);
+        for nothing in [None, Some("[]"), Some(&*json!([elliptic()]).to_string())] {
+            let error = ExistingKeys::parse(&text, false, &[clerks()], nothing).err();
+            assert!(error.expect("it is refused").message.contains("placeholder"));
+        }
+        let keys = ExistingKeys::parse(&text, false, &[clerks()], Some(&stored)).unwrap();
+        assert_eq!(keys.to_json(), json!([symmetric()]).to_string());
+        // Replaced, but for its name.
+        let own = merge(symmetric(), json!({ "kid": kid }));
+        assert_eq!(
+            self::keys(&set(std::slice::from_ref(&own))),
+            json!([signing(own)])
         );
     }
 }
