@@ -29,6 +29,7 @@ AS $body$
         ('logging', 'clerk.doctor_logging', false),
         ('policies', 'clerk.doctor_policies', false),
         ('tables', 'clerk.doctor_tables', false),
+        ('claims', 'clerk.doctor_claims', false),
         ('online', 'clerk.doctor_online', true)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_areas() IS
