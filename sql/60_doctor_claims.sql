@@ -22,7 +22,7 @@ AS $body$
         value.pattern || '( \)| : : text)* : : (pg_catalog \. )?jsonb?\M',
         '\mcast \( (\( )*' || value.pattern || '( \)| : : text)* as (pg_catalog \. )?jsonb?\M',
         '\mjsonb?( not null)? (: =|=|default) ' || value.pattern)
-    FROM (VALUES ('\mcurrent_setting \( ''request\.jwt\.claims''( : : text)?( , [^(),]+)? \)')) AS setting (pattern),
+    FROM (VALUES ('(pg_catalog \. )?\mcurrent_setting \( ''request\.jwt\.claims''( : : text)?( , [^(),]+)? \)')) AS setting (pattern),
         LATERAL (SELECT format('(%1$s|\mcoalesce \( %1$s , [^()]* \))', setting.pattern)) AS value (pattern)
 $body$;
 COMMENT ON FUNCTION clerk.casts_claims_to_json(text) IS
