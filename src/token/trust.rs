@@ -18,7 +18,6 @@ use crate::error::Fault;
 use crate::identity;
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::relation::Table;
-use crate::settings;
 use crate::workers::wake::{wake_at_commit, wake_for_change_at_commit};
 
 /// Where the identity helpers look; see `clerk.set_identity_source`.
@@ -289,18 +288,13 @@ fn read_settings(table: &Table) -> (IdentitySource, RequestRules) {
 
 /// Registers the invalidation callback, once per process.
 pub fn watch_for_changes() {
-    // SAFETY: the callback is static.
+    // SAFETY: the callback is static and only counts.
     unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0)) };
 }
 
 /// Called for every relation whose definition, or whose announced content, changed; `InvalidOid` means all.
-#[pg_guard]
 unsafe extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     let oid = relation.to_u32();
-    if oid == 0 {
-        // The last thing that happens to a worker of a parallel query before it begins.
-        settings::define_request_claims_in_parallel_worker();
-    }
     if oid == 0
         || WATCHED
             .iter()

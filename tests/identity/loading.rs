@@ -51,6 +51,22 @@ fn a_library_loaded_in_a_transaction_that_rolls_back_stays_right() {
     }
 }
 
+/// PostgreSQL itself, when it defines a setting, makes the former value of the session count again.
+#[test]
+fn a_library_loaded_after_a_reset_does_not_bring_the_caller_back() {
+    let db = database();
+    for setting in Setting::BOTH {
+        for (end, lasting) in [("ROLLBACK", some("user_ada")), ("COMMIT", None)] {
+            let mut app = db.connect("app");
+            app.run(&setting.set("user_ada"));
+            app.run(&format!("BEGIN; RESET {}", setting.name()));
+            assert_eq!(app.user(), None, "{setting:?}");
+            app.run(end);
+            assert_eq!(app.user(), lasting, "{setting:?}: {end}");
+        }
+    }
+}
+
 #[test]
 fn a_preloaded_library_behaves_the_same() {
     let db = database();

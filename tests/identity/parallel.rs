@@ -83,7 +83,7 @@ fn workers_know_the_caller() {
     }
 }
 
-/// The planner asks the helper, before parallel mode begins, so even a first query that is parallel has the fast way.
+/// The planner asks the helper, so even where only workers look at rows the leader has the fast way from its first query on.
 #[test]
 fn a_first_query_that_is_parallel_defines_the_setting() {
     let db = database();
