@@ -38,7 +38,7 @@ AS $body$
         '\((\( SELECT clerk\.current_(?:user|org|session|actor)_id\(\) AS \w+\))\)::uuid', '\1', 'g'),
         -- the subject taken out of the claims by hand: auth.jwt(), or the setting
         '\(\( SELECT \(auth\.jwt\(\) ->> ''sub''::text\)(?: AS \w+)?\)\)::uuid', '( SELECT clerk.current_user_id())', 'g'),
-        '\(\((?:auth\.jwt\(\)|\(current_setting\(''request\.jwt\.claims''::text(?:, true)?\)\)::jsonb?) ->> ''sub''::text\)\)::uuid',
+        '\(\((?:auth\.jwt\(\)|\((?:NULLIF\()?current_setting\(''request\.jwt\.claims''::text(?:, true)?\)(?:, ''''::text\))?\)::jsonb?) ->> ''sub''::text\)\)::uuid',
         'clerk.current_user_id()', 'g')
 $body$;
 COMMENT ON FUNCTION clerk.without_uuid_casts(text) IS

@@ -93,7 +93,7 @@ BEGIN
             FROM clerk.application_policies() AS p,
                 LATERAL (SELECT concat_ws(' ', p.using_text, p.check_text)) AS both_texts (condition)
             WHERE CASE fault.name
-                WHEN 'auth.uid()' THEN both_texts.condition ~ '(^|[^\w.])auth\.uid\(\)'
+                WHEN 'auth.uid()' THEN clerk.sql_code(both_texts.condition, '{}') ~ '\mauth \. uid \( \)'
                 ELSE clerk.without_uuid_casts(both_texts.condition) <> both_texts.condition
                     OR EXISTS (SELECT FROM clerk.owner_columns(p.id, both_texts.condition) AS c WHERE c.type = 'uuid'::regtype)
             END

@@ -1,29 +1,5 @@
 -- clerk.doctor(): whether PostgREST and its neighbours have Clerk's keys.
 
--- PostgREST takes a text that it cannot read as keys for a password, of which everybody knows what is public in it.
-CREATE FUNCTION clerk.is_taken_for_password(secret text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    keys jsonb;
-BEGIN
-    IF secret !~ '"kty"|^\s*[{[]' THEN
-        RETURN false;
-    END IF;
-    keys := secret::jsonb;
-    RETURN NOT COALESCE(
-        jsonb_typeof(keys->'kty') = 'string'
-        OR jsonb_typeof(keys->'keys') = 'array' AND NOT EXISTS (
-            SELECT FROM jsonb_array_elements(keys->'keys') AS key WHERE COALESCE(jsonb_typeof(key->'kty'), '') <> 'string'
-        ), false);
-EXCEPTION WHEN OTHERS THEN
-    RETURN true;
-END
-$body$;
-COMMENT ON FUNCTION clerk.is_taken_for_password(text) IS
-    'Whether a text is meant as keys, but PostgREST would take it for a shared secret. NULL for NULL. IMMUTABLE. Callable by the owner.';
-
 CREATE FUNCTION clerk.doctor_postgrest() RETURNS SETOF clerk.finding
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -35,7 +11,14 @@ AS $body$
     ), mask AS (
         SELECT o.* FROM clerk.postgrest_obstacles() AS o, connection AS c WHERE c.is_there AND c.is_wanted
     ), trap AS (
-        SELECT s.reset FROM clerk.authenticator_settings() AS s WHERE s.name = 'pgrst.jwt_secret' AND clerk.is_taken_for_password(s.value)
+        SELECT 'pgrst.jwt_secret of role authenticator' AS place, f.fault, s.reset AS mend, clerk.sql_as_superuser() AS mend_as
+        FROM clerk.authenticator_settings() AS s, clerk.jwt_secret_fault(s.value) AS f (fault)
+        WHERE s.name = 'pgrst.jwt_secret' AND f.fault IS NOT NULL
+        UNION ALL
+        SELECT 'the keys of your own that are stored here', f.fault,
+            'SELECT clerk.connect_postgrest(''…''); -- the key set itself, or only the secret, as a parameter', clerk.sql_as_owner()
+        FROM clerk.postgrest_keys AS p, clerk.jwt_secret_fault(jsonb_build_object('keys', p.own_keys)::text) AS f (fault)
+        WHERE f.fault IS NOT NULL
     )
     SELECT 'connected',
         CASE
@@ -132,14 +115,15 @@ AS $body$
     WHERE s.everywhere AND s.name = 'pgrst.db_pre_request' AND starts_with(s.value, 'clerk.')
 
     UNION ALL
-    SELECT 'no password', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
-        CASE
-            WHEN count(*) > 0 THEN 'pgrst.jwt_secret of role authenticator is meant as keys, but is no key set: PostgREST takes the text for a password, and who knows it can sign tokens'
-            ELSE 'no key set that PostgREST would take for a password'
-        END,
-        'one object {"keys": […]}, every key with its kty; clerk.postgrest_config() gives one',
-        string_agg(t.reset, '; ' ORDER BY t.reset), clerk.sql_as_superuser()
-    FROM trap AS t
+    (
+        SELECT 'no password', 'failed', format('%s: %s', t.place, t.fault),
+            'keys, or a secret that only those know who sign tokens', t.mend, t.mend_as
+        FROM trap AS t ORDER BY t.mend
+    )
+    UNION ALL
+    SELECT 'no password', 'ok', 'nothing public that PostgREST takes for a secret',
+        'keys, or a secret that only those know who sign tokens', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM trap)
 
     UNION ALL
     SELECT 'key set', CASE WHEN c.up_to_date IS false THEN 'failed' ELSE 'ok' END,

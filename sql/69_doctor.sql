@@ -31,6 +31,7 @@ AS $body$
         ('policies', 'clerk.doctor_policies', false),
         ('tables', 'clerk.doctor_tables', false),
         ('tables', 'clerk.doctor_foreign_keys', false),
+        ('claims', 'clerk.doctor_claims', false),
         ('online', 'clerk.doctor_online', true)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_areas() IS

@@ -17,6 +17,7 @@ mod mirror;
 mod operations;
 mod pg;
 mod settings;
+mod sql_code;
 mod subtransaction;
 mod sync;
 #[cfg(any(test, feature = "pg_test"))]
@@ -82,10 +83,11 @@ install_script! { "bootstrap":
     "doctor_privileges" "../sql/60_doctor_privileges.sql";
     "doctor_logging" "../sql/60_doctor_logging.sql";
     "doctor_policies" "../sql/60_doctor_policies.sql";
-    "doctor_tables" "../sql/60_doctor_tables.sql";
+    "doctor_tables" "../sql/60_doctor_tables.sql" uses sql_code;
+    "doctor_claims" "../sql/60_doctor_claims.sql";
     "doctor_sync" "../sql/61_doctor_sync.sql" uses secret_keys;
     "doctor_maintenance" "../sql/61_doctor_maintenance.sql";
-    "doctor_handover" "../sql/61_doctor_handover.sql";
+    "doctor_handover" "../sql/61_doctor_handover.sql" uses jwt_secret_fault;
     "doctor_online" "../sql/62_doctor_online.sql";
     "status" "../sql/68_status.sql";
     "doctor" "../sql/69_doctor.sql";
@@ -99,7 +101,7 @@ install_script! { "bootstrap":
     "comments" "../sql/80_comments.sql" uses
         configure configure_requests configure_mirror refresh_jwks remove_instance set_identity_source
         add_webhook_signing_secret drop_webhook_signing_secret webhook_signing_secrets inspect_jwt
-        authenticate clear_authentication whoami;
+        authenticate clear_authentication whoami jwt_secret_fault sql_code;
 }
 extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);
 

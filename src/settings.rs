@@ -2,8 +2,7 @@
 //!
 //! Settings that decide whom we trust are not here: they live in tables, because a GUC can be set by its user.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::time::Duration;
 
 use pgrx::prelude::*;
@@ -11,9 +10,10 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::error::Fault;
 use crate::identity;
+use crate::pg::announced_setting::AnnouncedSetting;
 
-/// Owning the name lets the helpers learn of a change from an assign hook instead of comparing bytes per row.
-/// Read once, when the library is loaded: `off` leaves the name to another extension.
+/// Defining the name lets the helpers learn of a change from an assign hook instead of comparing bytes per row.
+/// Read until the name is defined: `off` leaves it to another extension.
 static OWN_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// 5 s: an answer of 2 KB that takes longer will not come; a caller waits at most this long for a new key.
 static HTTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
@@ -103,79 +103,74 @@ fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-const CLAIMS_NAME: &CStr = c"request.jwt.claims";
-const TOKEN_NAME: &CStr = c"clerk.jwt";
-
-static CLAIMS: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
-static TOKEN: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
-static OWNS_CLAIMS: AtomicBool = AtomicBool::new(false);
+static CLAIMS: AnnouncedSetting = AnnouncedSetting::new(
+    c"request.jwt.claims",
+    c"Claims of the caller's token, set by PostgREST after verifying it.",
+    identity_setting_changed,
+);
+static TOKEN: AnnouncedSetting = AnnouncedSetting::new(
+    c"clerk.jwt",
+    c"Clerk session token of the caller, verified at every use.",
+    identity_setting_changed,
+);
 
 /// Whether a change of `request.jwt.claims` is announced by our hook. If not, readers compare bytes.
 #[inline(always)]
 pub fn owns_request_claims() -> bool {
-    OWNS_CLAIMS.load(Ordering::Relaxed)
+    CLAIMS.is_announced()
+}
+
+/// Defines `request.jwt.claims` if that is wanted. At the first use of an identity in a session, not when the library is loaded:
+/// a session that does not use the extension must not see '' where it saw NULL.
+#[inline]
+pub fn define_request_claims() {
+    if !owns_request_claims() && OWN_REQUEST_CLAIMS.get() {
+        CLAIMS.define();
+    }
 }
 
 /// `request.jwt.claims` as it is now; empty when it was never set.
 pub fn request_claims() -> CString {
     // SAFETY: copied before anything else runs.
-    unsafe { claims() }.to_owned()
+    unsafe { CLAIMS.value() }.to_owned()
 }
 
 /// Whether `request.jwt.claims` has a value other than the empty text.
 pub fn has_request_claims() -> bool {
     // SAFETY: read before anything else runs.
-    unsafe { !claims().is_empty() }
+    unsafe { !CLAIMS.value().is_empty() }
 }
 
 /// Whether `request.jwt.claims` has this value. Costs a comparison and no copy.
 pub fn request_claims_are(value: &CStr) -> bool {
     // SAFETY: compared before anything else runs.
-    unsafe { claims() == value }
+    unsafe { CLAIMS.value() == value }
 }
 
 /// `request.headers` as it is now, a JSON object if PostgREST has set it.
 pub fn request_headers() -> CString {
-    // SAFETY: a missing name is allowed and gives NULL; copied before anything else runs.
-    unsafe { or_empty(pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false)).to_owned() }
+    // SAFETY: a missing name is allowed and gives NULL; anything else is a NUL-terminated string, copied before anything else runs.
+    unsafe {
+        let headers = pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false);
+        if headers.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(headers)
+        }
+        .to_owned()
+    }
 }
 
 /// `clerk.jwt` as it is now; empty when it was never set.
 pub fn request_token() -> CString {
-    // SAFETY: Postgres keeps NULL or a NUL-terminated string in the variable; copied before anything else runs.
-    unsafe { or_empty(TOKEN.load(Ordering::Relaxed)).to_owned() }
+    // SAFETY: copied before anything else runs.
+    unsafe { TOKEN.value() }.to_owned()
 }
 
 /// Whether `clerk.jwt` has a value other than the empty text.
 pub fn has_request_token() -> bool {
-    // SAFETY: as above.
-    unsafe { !or_empty(TOKEN.load(Ordering::Relaxed)).is_empty() }
-}
-
-/// The value of `request.jwt.claims` itself.
-///
-/// # Safety
-/// Every change of the setting frees the value, so nothing that may run SQL or end a transaction comes before its last use.
-unsafe fn claims<'a>() -> &'a CStr {
-    // SAFETY: Postgres keeps NULL or a NUL-terminated string in the variable, and gives one for a name; a missing name is
-    // allowed and gives NULL.
-    unsafe {
-        if owns_request_claims() {
-            or_empty(CLAIMS.load(Ordering::Relaxed))
-        } else {
-            or_empty(pg_sys::GetConfigOption(CLAIMS_NAME.as_ptr(), true, false))
-        }
-    }
-}
-
-/// # Safety
-/// `value` is NULL or a NUL-terminated string, and the result is not used after the string is freed.
-unsafe fn or_empty<'a>(value: *const c_char) -> &'a CStr {
-    if value.is_null() {
-        return c"";
-    }
-    // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(value) }
+    // SAFETY: read before anything else runs.
+    unsafe { !TOKEN.value().is_empty() }
 }
 
 /// Sets `clerk.jwt` until the end of the transaction, as `SET LOCAL` does.
@@ -183,7 +178,7 @@ pub fn set_request_token(token: &CStr) {
     // SAFETY: our own setting, a NUL-terminated value, and the caller is in a transaction.
     unsafe {
         pg_sys::set_config_option(
-            TOKEN_NAME.as_ptr(),
+            c"clerk.jwt".as_ptr(),
             token.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
             pg_sys::GucSource::PGC_S_SESSION,
@@ -195,8 +190,8 @@ pub fn set_request_token(token: &CStr) {
     }
 }
 
-/// A setting that is first defined in parallel mode silently loses the value it already had, for the rest of the
-/// session, and with it the caller's identity. Better no answer than a wrong one.
+/// A setting of the library's own that is first defined in parallel mode silently loses the value it already had, for the rest of
+/// the session. Better no answer than one by other settings.
 pub fn refuse_parallel_mode() {
     // SAFETY: reads backend state.
     if unsafe { pg_sys::IsInParallelMode() } {
@@ -208,23 +203,19 @@ pub fn refuse_parallel_mode() {
     }
 }
 
-/// Defines every setting. Nothing here reads a table or opens a connection: it also runs in the postmaster.
+/// Defines every setting but `request.jwt.claims`, see [`define_request_claims`]. Nothing here reads a table or opens a connection: it also runs in the postmaster.
 pub fn define() {
     define_own();
-    // SAFETY: the variables and names are static, and the hooks only count.
-    unsafe {
-        define_identity_setting(
-            TOKEN_NAME,
-            c"Clerk session token of the caller, verified at every use.",
-            &TOKEN,
-        );
-        if OWN_REQUEST_CLAIMS.get() && !defined_by_another(CLAIMS_NAME) {
-            let what = c"Claims of the caller's token, set by PostgREST after verifying it.";
-            define_identity_setting(CLAIMS_NAME, what, &CLAIMS);
-            OWNS_CLAIMS.store(true, Ordering::Relaxed);
-        }
-        pg_sys::MarkGUCPrefixReserved(c"clerk".as_ptr());
+    TOKEN.define();
+    if !TOKEN.is_announced() {
+        Fault::prerequisite(
+            "another library has defined the setting clerk.jwt",
+            "Load clerk_sync before it, or do not load it.",
+        )
+        .raise();
     }
+    // SAFETY: a NUL-terminated string, which is copied.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"clerk".as_ptr()) };
 }
 
 fn define_own() {
@@ -232,7 +223,7 @@ fn define_own() {
     GucRegistry::define_bool_guc(
         c"clerk.own_request_claims",
         c"Define request.jwt.claims, which makes the helpers fast.",
-        c"Read when the library is loaded. Turn off if another extension that defines the same name must load after this one.",
+        c"Read until a session first asks who is signed in. Turn off if another extension that defines the same name loads later than that.",
         &OWN_REQUEST_CLAIMS,
         GucContext::Suset,
         plain,
@@ -341,41 +332,6 @@ fn define_own() {
         GucContext::Sighup,
         GucFlags::UNIT_S,
     );
-}
-
-/// A placeholder, made by an early `SET`, is not a definition: defining the name adopts its value. A setting whose value
-/// is NULL is one, so the look-up must be one that tells NULL from unknown.
-unsafe fn defined_by_another(name: &CStr) -> bool {
-    // SAFETY: a missing name is allowed; the text that an existing one gives is freed.
-    unsafe {
-        let text = pg_sys::GetConfigOptionByName(name.as_ptr(), std::ptr::null_mut(), true);
-        if text.is_null() {
-            return false;
-        }
-        pg_sys::pfree(text.cast());
-        let flags = pg_sys::GetConfigOptionFlags(name.as_ptr(), true) as u32;
-        flags & pg_sys::GUC_CUSTOM_PLACEHOLDER == 0
-    }
-}
-
-unsafe fn define_identity_setting(name: &CStr, what: &CStr, variable: &'static AtomicPtr<c_char>) {
-    // A token must not appear in SHOW ALL or pg_settings.
-    let flags = pg_sys::GUC_NO_SHOW_ALL | pg_sys::GUC_NOT_IN_SAMPLE;
-    // SAFETY: name and variable live as long as the process; the boot value is static.
-    unsafe {
-        pg_sys::DefineCustomStringVariable(
-            name.as_ptr(),
-            what.as_ptr(),
-            std::ptr::null(),
-            variable.as_ptr(),
-            c"".as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            flags as c_int,
-            None,
-            Some(identity_setting_changed),
-            None,
-        );
-    }
 }
 
 /// Fires at SET, SET LOCAL, set_config, rollback, and when a parallel worker restores its leader's settings. It

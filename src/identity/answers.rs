@@ -106,6 +106,7 @@ pub fn identity(call: &Call) -> Identity {
 }
 
 fn refresh() {
+    settings::define_request_claims();
     let stamp = stamp::now();
     if CURRENT.with(|current| current.stamp == stamp && unchanged(current)) {
         return;

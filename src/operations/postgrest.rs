@@ -23,7 +23,7 @@ fn connect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
     instances::lock_all();
     let mut left_out = Vec::new();
     if let Some(text) = call.text(0) {
-        let existing = ExistingKeys::parse(&text, is_base64, &clerks_keys())
+        let existing = ExistingKeys::parse(&text, is_base64, &clerks_keys(), stored_keys().as_deref())
             .unwrap_or_else(|error| Fault::argument(error.message, error.hint).raise());
         refuse_to_lose_known_secret(&existing);
         store(&existing);
@@ -57,6 +57,12 @@ fn disconnect_postgrest(call: &Call) -> Option<pg_sys::Datum> {
         .warn();
     }
     installed.into_datum()
+}
+
+/// What is wrong with a `jwt-secret` of PostgREST's, for the doctor.
+#[pg_extern(immutable, parallel_safe, strict)]
+fn jwt_secret_fault(jwt_secret: Option<&str>) -> Option<String> {
+    clerk_core::jwt_secret_fault(jwt_secret?)
 }
 
 /// How to take our setting back that holds in this database, if it is one for this database or one `everywhere`.
@@ -113,6 +119,12 @@ fn clerks_keys() -> Vec<Jwk> {
             .collect()
         })
     })
+}
+
+/// The operator's keys of an earlier call, as a JSON array.
+fn stored_keys() -> Option<String> {
+    let select = "SELECT (SELECT (p.own_keys)::pg_catalog.text FROM clerk.postgrest_keys AS p)";
+    sql::query(|| Spi::connect(|client| client.select(select, Some(1), &[])?.first().get_one()))
 }
 
 fn store(existing: &ExistingKeys) {

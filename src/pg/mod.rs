@@ -1,5 +1,6 @@
 //! What this library needs of PostgreSQL itself. Nothing here knows Clerk: names of extensions, schemas and tables are arguments.
 
+pub mod announced_setting;
 pub mod at_commit;
 pub mod backend_local;
 pub mod backend_status;

@@ -1,6 +1,6 @@
 //! Settings that are there before the library is.
 
-use clerk_tests::Sql;
+use clerk_tests::{Cluster, Sql};
 
 use crate::scene::{Caller, Setting, database, some};
 
@@ -51,6 +51,22 @@ fn a_library_loaded_in_a_transaction_that_rolls_back_stays_right() {
     }
 }
 
+/// PostgreSQL itself, when it defines a setting, makes the former value of the session count again.
+#[test]
+fn a_library_loaded_after_a_reset_does_not_bring_the_caller_back() {
+    let db = database();
+    for setting in Setting::BOTH {
+        for (end, lasting) in [("ROLLBACK", some("user_ada")), ("COMMIT", None)] {
+            let mut app = db.connect("app");
+            app.run(&setting.set("user_ada"));
+            app.run(&format!("BEGIN; RESET {}", setting.name()));
+            assert_eq!(app.user(), None, "{setting:?}");
+            app.run(end);
+            assert_eq!(app.user(), lasting, "{setting:?}: {end}");
+        }
+    }
+}
+
 #[test]
 fn a_preloaded_library_behaves_the_same() {
     let db = database();
@@ -73,7 +89,17 @@ fn a_preloaded_library_behaves_the_same() {
 fn what_an_ordinary_role_set_beforehand_gives_it_no_power() {
     let db = database();
     let mut app = db.connect("app");
-    app.run("SET clerk.allow_http_loopback = off; SET clerk.jwks_cooldown = 1; SET clerk.own_request_claims = off");
+    for early in [
+        "SET clerk.allow_http_loopback = off",
+        "SET clerk.jwks_cooldown = 1",
+        "SET clerk.own_request_claims = off",
+    ] {
+        if Cluster::shared_is_preloaded() {
+            assert_eq!(app.failure(early).sqlstate, "42501", "{early}");
+        } else {
+            app.run(early);
+        }
+    }
     assert_eq!(app.user(), None);
     assert_eq!(
         app.value::<String>("SHOW clerk.allow_http_loopback"),

@@ -8,6 +8,7 @@ mod changes;
 mod claims_setting;
 mod claims_values;
 mod expiry;
+mod first_use;
 mod loading;
 mod memory;
 mod neighbours;

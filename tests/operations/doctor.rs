@@ -1,6 +1,7 @@
 //! `clerk.doctor()`: a healthy database has nothing to complain of, each breakage is named, and each mend mends it.
 
 mod breakages;
+mod claims;
 mod conditions;
 mod monitoring;
 mod online;

@@ -27,6 +27,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("clerk.allow_http_loopback", "on"),
 ];
 
+/// The library in every process from the start, without the rounds of maintenance that its launcher would begin.
+const PRELOADED: &[(&str, &str)] = &[
+    ("shared_preload_libraries", "clerk_sync"),
+    ("clerk.maintain_interval", "0"),
+];
+
 /// The roles of a Supabase project; `app` is what its API server logs in as. All may log in, to be tried directly.
 const ROLES: &str = "
     CREATE ROLE anon LOGIN;
@@ -48,7 +54,27 @@ impl Cluster {
     /// The server that the tests of this process share, each in a database of its own. Do not stop it.
     pub fn shared() -> &'static Cluster {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(|| Cluster::start(&[]))
+        SHARED.get_or_init(|| {
+            Cluster::start(if Self::shared_is_preloaded() {
+                PRELOADED
+            } else {
+                &[]
+            })
+        })
+    }
+
+    /// Whether that server has the library in `shared_preload_libraries`, which the variable CLERK_SYNC_PRELOADED asks for. In every
+    /// session the library is there from the start then, and has not been used.
+    pub fn shared_is_preloaded() -> bool {
+        std::env::var_os("CLERK_SYNC_PRELOADED").is_some()
+    }
+
+    /// Starts a new server with the library in `shared_preload_libraries` and nothing that works by itself.
+    ///
+    /// # Panics
+    /// If it cannot be made or started.
+    pub fn start_preloaded() -> Cluster {
+        Self::start(PRELOADED)
     }
 
     /// Starts a new server with these settings (GUCs) besides our usual ones.

@@ -28,7 +28,7 @@ mod webhook;
 pub use algorithm::Algorithm;
 pub use checks::{CLOCK_SKEW_SECONDS, Check, Rules, Times, TokenType, inspect, judge_claims, judge_header};
 pub use claims::{Claim, Claims};
-pub use existing_keys::{ExistingKeys, ExistingKeysError};
+pub use existing_keys::{ExistingKeys, ExistingKeysError, jwt_secret_fault};
 pub use jwks::{Jwk, JwksError, VerifyingKey, parse_jwks};
 pub use jwt::{Header, Jwt, MAX_TOKEN_BYTES};
 pub use publishable_key::{Environment, PublishableKey, PublishableKeyError, jwks_url};

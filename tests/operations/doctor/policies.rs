@@ -128,7 +128,8 @@ fn casts_of_clerk_ids_go_in_every_form() {
          CREATE POLICY e ON public.notes USING (owner_id = (SELECT (auth.jwt()->>'sub')::uuid));
          CREATE POLICY f ON public.notes USING (owner_id = (SELECT auth.jwt()->>'sub')::uuid);
          CREATE POLICY g ON public.notes USING (owner_id = (current_setting('request.jwt.claims', true)::jsonb->>'sub')::uuid);
-         CREATE POLICY h ON public.notes USING (clerk.current_org_id() = org_id::text)",
+         CREATE POLICY h ON public.notes USING (clerk.current_org_id() = org_id::text);
+         CREATE POLICY i ON public.notes USING (owner_id = (nullif(current_setting('request.jwt.claims', true), '')::jsonb->>'sub')::uuid)",
     );
     assert_eq!(mend_all(&project, "uuid"), 1);
     assert_eq!(
@@ -142,6 +143,7 @@ fn casts_of_clerk_ids_go_in_every_form() {
             "f | ALL | PERMISSIVE | public | (owner_id = ( SELECT clerk.current_user_id() AS current_user_id))",
             "g | ALL | PERMISSIVE | public | (owner_id = clerk.current_user_id())",
             "h | ALL | PERMISSIVE | public | (clerk.current_org_id() = org_id)",
+            "i | ALL | PERMISSIVE | public | (owner_id = clerk.current_user_id())",
         ]
     );
     assert_eq!(project.complaints(), []);

@@ -190,6 +190,7 @@ pub const SURROUNDINGS: &[Breakage] = &[
         check: "uuid",
         status: "warning",
         names: "on public.notes: a, b, c, d",
+        also: &[("claims", "cast to json")],
         ..PLAIN
     },
     Breakage {

@@ -262,7 +262,7 @@ pub const BREAKAGES: &[Breakage] = &[
         break_it: "ALTER ROLE authenticator IN DATABASE project SET pgrst.jwt_secret = '[{\"kty\": \"RSA\", \"n\": \"OpenSesame\"}]'",
         area: "postgrest",
         check: "no password",
-        names: "takes the text for a password",
+        names: "it is no shared secret but a JSON array",
         also: &[("postgrest", "not masked"), ("secrets", "none in settings")],
         ..PLAIN
     },
@@ -271,7 +271,7 @@ pub const BREAKAGES: &[Breakage] = &[
         area: "postgrest",
         check: "not masked",
         names: "pgrst.jwt_secret",
-        also: &[("secrets", "none in settings")],
+        also: &[("postgrest", "no password"), ("secrets", "none in settings")],
         ..PLAIN
     },
     Breakage {

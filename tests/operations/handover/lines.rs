@@ -93,6 +93,55 @@ fn lines_can_be_pasted_and_tell_no_secret() {
     assert!(!all.contains(SECRET_BASE64URL) && !all.contains(SECRET));
 }
 
+/// The column `value` of the lines for PostgREST, and what it is made of.
+fn value_and_line(session: &mut Client) -> (String, String) {
+    let row = session
+        .query_one(
+            "SELECT value, line FROM clerk.service_env() WHERE service = 'PostgREST'",
+            &[],
+        )
+        .expect("the owner may");
+    (row.get(0), row.get(1))
+}
+
+#[test]
+fn a_value_can_be_pasted_back_and_a_line_cannot() {
+    let (cluster, clerk) = (supabase(), Simulator::start());
+    let db = trusting(&cluster, &clerk);
+    let mut owner = db.superuser();
+    // Nothing of one's own is known yet, so a placeholder would stand for nothing.
+    let (value, _) = value_and_line(&mut owner);
+    let failure = owner.failure_of("SELECT clerk.connect_postgrest($1)", &[&value]);
+    assert_eq!(failure.sqlstate, "22023", "{failure:?}");
+    assert!(
+        failure.message.contains("PUT-THE-KEYS-HERE-THAT-ARE-THERE-NOW"),
+        "{failure:?}"
+    );
+    let public = json!({"kty": "EC", "crv": "P-256", "kid": "own", "use": "sig",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"});
+    let secret = json!({"kty": "oct", "use": "sig", "k": SECRET_BASE64URL});
+    for own in [json!([public]), json!([public, secret]), json!([secret])] {
+        connect_with(&mut owner, &json!({ "keys": own }).to_string());
+        let before: String = owner.value("SELECT clerk.postgrest_key_set()");
+        let (value, line) = value_and_line(&mut owner);
+        assert_eq!(line, format!("PGRST_JWT_SECRET='{value}'"));
+        let answer = connect_with(&mut owner, &value);
+        assert_eq!(answer["own_keys"], own.as_array().map_or(0, Vec::len));
+        let after: String = owner.value("SELECT clerk.postgrest_key_set()");
+        assert_eq!(Secret::parse(&after), Secret::parse(&before), "{own}");
+    }
+    let mut all: Vec<String> = lines(&mut owner).into_iter().map(|(_, _, line)| line).collect();
+    all.push("[auth.third_party.clerk]\nenabled = true\ndomain = \"clerk.example.com\"".to_owned());
+    for line in all {
+        let failure = owner.failure_of("SELECT clerk.connect_postgrest($1)", &[&line]);
+        assert_eq!(failure.sqlstate, "22023", "{line}: {failure:?}");
+        assert!(
+            failure.hint.is_some_and(|hint| hint.contains("the column value")),
+            "{line}"
+        );
+    }
+}
+
 /// What stands where there is no key must be one, and nobody's.
 #[test]
 fn the_placeholder_is_a_public_key() {

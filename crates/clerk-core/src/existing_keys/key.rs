@@ -102,6 +102,10 @@ fn material<'k>(key: &'k Object, kty: &str) -> Result<Vec<(&'static str, &'k str
                     "a symmetric key has fewer than {MIN_SECRET_BYTES} bytes"
                 )));
             }
+            let secret = BASE64_URL_SAFE_NO_PAD.decode(k).unwrap_or_default();
+            if let Some(what) = super::secret::public_text(&secret) {
+                return Err(malformed(&format!("the k of a symmetric key is {what}")));
+            }
             Ok(vec![("k", k)])
         }
     }

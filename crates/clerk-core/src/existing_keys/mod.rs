@@ -5,6 +5,9 @@
 //! only members that are checked, base64url without padding, and nothing of a kind that it does not know.
 
 mod key;
+mod secret;
+
+use secret::public_text;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -34,33 +37,10 @@ const MEMBERS: [&str; 19] = [
     "oth", "priv",
 ];
 
-/// What beginners take for the secret, and what it is. All of it is known to more people than may sign.
-const MISTAKEN: [(&str, &str); 10] = [
-    ("@", "the name of a file; pass what the file holds"),
-    (
-        "-----BEGIN",
-        "PEM, which PostgREST does not read; pass the key as JWK",
-    ),
-    (
-        "http://",
-        "a URL, which PostgREST does not fetch; pass the keys themselves",
-    ),
-    (
-        "https://",
-        "a URL, which PostgREST does not fetch; pass the keys themselves",
-    ),
-    (
-        "eyJ",
-        "a token, such as the anon key; pass the secret that signs it",
-    ),
-    (
-        "sb_",
-        "an API key of Supabase; pass the secret or the key set that PostgREST has",
-    ),
-    ("sk_", "a key for Clerk's APIs"),
-    ("pk_", "a key for Clerk's APIs"),
-    ("whsec_", "a webhook signing secret"),
-    ("postgres", "an address of a database"),
+/// The ids of the key that `clerk.service_env()` shows in place of a shared secret, and of keys that are not known.
+const PLACEHOLDERS: [&str; 2] = [
+    "PUT-YOUR-SHARED-SECRET-HERE-AS-OCT-KEY",
+    "PUT-THE-KEYS-HERE-THAT-ARE-THERE-NOW",
 ];
 
 /// The keys, ready to stand beside Clerk's. Holds secrets, so it cannot be shown.
@@ -80,12 +60,18 @@ pub struct ExistingKeysError {
 
 impl ExistingKeys {
     /// Reads `jwt-secret`: a key set, one key, or a shared secret; base64 of one of them if `is_base64` (as PostgREST's
-    /// `jwt-secret-is-base64`); or `none`. Keys of Clerk among them are left out: `clerk` are the current ones.
+    /// `jwt-secret-is-base64`); or `none`. Keys of Clerk among them are left out: `clerk` are the current ones. The placeholder of
+    /// `clerk.service_env()` stands for the symmetric keys in `stored`, a JSON array of the keys of an earlier call.
     ///
     /// # Errors
     /// When PostgREST could not read it or would take it for something else than it looks like, when it holds private or weak
-    /// keys or a key of an instance that is not in `clerk`, and when it holds Clerk's keys only.
-    pub fn parse(text: &str, is_base64: bool, clerk: &[Jwk]) -> Result<Self, ExistingKeysError> {
+    /// keys, a key of an instance that is not in `clerk` or a placeholder of what is not stored, and when it holds Clerk's keys only.
+    pub fn parse(
+        text: &str,
+        is_base64: bool,
+        clerk: &[Jwk],
+        stored: Option<&str>,
+    ) -> Result<Self, ExistingKeysError> {
         if text == "none" {
             return Ok(Self {
                 keys: Vec::new(),
@@ -95,20 +81,20 @@ impl ExistingKeys {
         let bytes = if is_base64 {
             decode_base64(text)?
         } else {
-            refuse_mistaken(text)?;
             text.as_bytes().to_vec()
         };
-        match std::str::from_utf8(&bytes).map(str::trim_start) {
-            Ok(json) if json.starts_with('{') => Self::of_json(json, clerk),
-            Ok(json) if json.starts_with('[') => Err(would_be_a_password(
+        match std::str::from_utf8(&bytes) {
+            Ok(text) if is_object(text) => Self::of_keys(read_key_set(text)?, clerk, &symmetric_keys(stored)),
+            Ok(text) if serde_json::from_str::<Vec<Value>>(text).is_ok() => Err(would_be_a_password(
                 "it is a bare array of keys",
                 "Put it into an object: {\"keys\": […]}.",
             )),
-            Ok(json) if json.starts_with('"') => Err(would_be_a_password(
-                "it is a JSON string",
-                "Pass what is between the quotes.",
-            )),
-            _ => Self::of_secret(&bytes),
+            Ok(text) => {
+                secret::check_text(text)?;
+                Self::of_secret(&bytes)
+            }
+            // Random bytes, which only base64 can bring.
+            Err(_) => Self::of_secret(&bytes),
         }
     }
 
@@ -134,26 +120,26 @@ impl ExistingKeys {
         })
     }
 
-    fn of_json(json: &str, clerk: &[Jwk]) -> Result<Self, ExistingKeysError> {
-        let mut outermost = Object::parse(json, &MEMBERS).map_err(|why| malformed(&why))?;
-        let members = match outermost.take("keys") {
-            Some(Json::Array(members)) => members,
-            Some(other) => return Err(malformed(&format!("its keys are {}, not an array", other.kind()))),
-            None if outermost.get("kty").is_some() => vec![Json::Object(outermost)],
-            None => return Err(malformed("there is neither \"keys\" nor \"kty\"")),
-        };
+    fn of_keys(keys: Vec<Value>, clerk: &[Jwk], secrets: &[Value]) -> Result<Self, ExistingKeysError> {
         let mut existing = Self {
             keys: Vec::new(),
             left_out: Vec::new(),
         };
-        for member in &members {
-            let Json::Object(member) = member else {
-                return Err(malformed(&format!("a key is {}, not an object", member.kind())));
-            };
-            let key = key::read_key(member)?;
+        for key in keys {
             match owner_of(&key, clerk) {
                 Owner::Operator => existing.keys.push(key),
                 Owner::Clerk => existing.left_out.push(text_of(&key, "kid").to_owned()),
+                Owner::Placeholder if !secrets.is_empty() => existing.keys.extend_from_slice(secrets),
+                Owner::Placeholder => {
+                    return Err(ExistingKeysError::new(
+                        format!(
+                            "the key {} is the placeholder of clerk.service_env(), and no shared secret is stored here",
+                            quote(text_of(&key, "kid"))
+                        ),
+                        "Put your own keys in its place. A shared secret is {\"kty\": \"oct\", \"k\": \"…\"}, where k is the secret in \
+                         base64url.",
+                    ));
+                }
                 Owner::UnknownInstance => {
                     return Err(ExistingKeysError::new(
                         format!(
@@ -209,15 +195,59 @@ impl ExistingKeys {
     }
 }
 
+/// Why a `jwt-secret` that PostgREST has must not stay: everybody may know what PostgREST takes for a shared secret, or the keys
+/// are such as [`ExistingKeys::parse`] refuses. None if it is a key set or may be a secret.
+pub fn jwt_secret_fault(text: &str) -> Option<String> {
+    if is_object(text) {
+        return read_key_set(text).err().map(|error| error.message);
+    }
+    let what = public_text(text.as_bytes())?;
+    Some(format!(
+        "it is no shared secret but {what}, which PostgREST takes for one"
+    ))
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
+/// The keys of a key set, or the one key, each as PostgREST reads it.
+fn read_key_set(json: &str) -> Result<Vec<Value>, ExistingKeysError> {
+    let mut outermost = Object::parse(json, &MEMBERS).map_err(|why| malformed(&why))?;
+    let members = match outermost.take("keys") {
+        Some(Json::Array(members)) => members,
+        Some(other) => return Err(malformed(&format!("its keys are {}, not an array", other.kind()))),
+        None if outermost.get("kty").is_some() => vec![Json::Object(outermost)],
+        None => return Err(malformed("there is neither \"keys\" nor \"kty\"")),
+    };
+    let read = |member: &Json| match member {
+        Json::Object(member) => key::read_key(member),
+        other => Err(malformed(&format!("a key is {}, not an object", other.kind()))),
+    };
+    members.iter().map(read).collect()
+}
+
+fn symmetric_keys(stored: Option<&str>) -> Vec<Value> {
+    let mut keys: Vec<Value> = stored
+        .and_then(|stored| serde_json::from_str(stored).ok())
+        .unwrap_or_default();
+    keys.retain(|key| text_of(key, "kty") == "oct");
+    keys
+}
+
 /// Whose a key is.
 enum Owner {
     Operator,
     Clerk,
+    Placeholder,
     UnknownInstance,
 }
 
 /// Clerk's keys are named after the instance (`ins_…`), and a rotated key can come back under the same name.
 fn owner_of(key: &Value, clerk: &[Jwk]) -> Owner {
+    if text_of(key, "kty") == "OKP" && PLACEHOLDERS.contains(&text_of(key, "kid")) {
+        return Owner::Placeholder;
+    }
     if text_of(key, "kty") != "RSA" {
         return Owner::Operator;
     }
@@ -243,22 +273,6 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, ExistingKeysError> {
             "Pass secret_is_base64 => true only if PostgREST has PGRST_JWT_SECRET_IS_BASE64=true.",
         )
     })
-}
-
-fn refuse_mistaken(text: &str) -> Result<(), ExistingKeysError> {
-    if let Some((_, what)) = MISTAKEN.iter().find(|(start, _)| text.starts_with(start)) {
-        return Err(ExistingKeysError::new(
-            format!("this is no secret of PostgREST's but {what}"),
-            "Pass what PostgREST's environment has as PGRST_JWT_SECRET (for Supabase JWT_JWKS or JWT_SECRET).",
-        ));
-    }
-    if !text.trim_start().starts_with('{') && (text.trim() != text || text.chars().any(char::is_control)) {
-        return Err(ExistingKeysError::new(
-            "the secret has blanks at an end, or control characters, in it",
-            "PostgREST would count them. Pass it without, or as a key: {\"kty\": \"oct\", \"k\": \"…\"} in base64url.",
-        ));
-    }
-    Ok(())
 }
 
 fn object(members: &[(&str, &str)]) -> Value {

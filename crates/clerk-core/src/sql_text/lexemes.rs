@@ -25,6 +25,22 @@ impl Lexeme<'_> {
         self.kind == Kind::Other && self.text == text
     }
 
+    /// The value of a string, without escapes being read; None for anything else.
+    pub(super) fn string(&self) -> Option<String> {
+        if self.kind != Kind::Literal {
+            return None;
+        }
+        let quotes = |c| c == '\'' || c == '$';
+        let opening = self.text.find(quotes)?;
+        let text = &self.text[opening..];
+        if let Some(inside) = text.strip_prefix('\'') {
+            return Some(inside.strip_suffix('\'').unwrap_or(inside).replace("''", "'"));
+        }
+        let delimiter = &text[..=1 + text[1..].find('$')?];
+        let inside = &text[delimiter.len()..];
+        Some(inside.strip_suffix(delimiter).unwrap_or(inside).to_owned())
+    }
+
     /// The name that a word means: folded to lower case, or what is in its quotes.
     pub(super) fn name(&self) -> Option<String> {
         if self.kind != Kind::Word {

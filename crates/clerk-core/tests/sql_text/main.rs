@@ -1,6 +1,6 @@
-//! Moving names from schema `clerk` into another one.
+//! SQL text: its code, and moving names from schema `clerk` into another one.
 
-use clerk_core::sql_text::{Misaligned, Names, move_body, move_printed};
+use clerk_core::sql_text::{Misaligned, Names, code, move_body, move_printed};
 
 fn names() -> Names {
     let functions = ["current_user_id", "has_role"].map(str::to_owned);
@@ -208,5 +208,24 @@ fn an_unfinished_text_does_not_hang() {
     ] {
         let _ = body(text);
         assert_eq!(move_printed(text, text, &names(), false), Ok(text.to_owned()));
+    }
+}
+
+/// How strings and comments are written: PostgreSQL's manual, 4.1.2.1 to 4.1.2.4 and 4.1.5.
+#[test]
+fn code_has_no_comments_and_only_the_strings_that_are_asked_for() {
+    let kept = ["a.b".to_owned(), "it's".to_owned()];
+    for (sql, expected) in [
+        ("SELECT 'x' -- 'a.b'\n, 'a.b'", "select '' , 'a.b'"),
+        ("F(/* 'a.b' /* nested */ 'a.b' */ E'a.b')", "f ( 'a.b' )"),
+        ("$$a.b$$ || $tag$ $$a.b$$ $tag$ || $1", "'a.b' | | '' | | $ 1"),
+        ("'it''s' 'it\\'", "'it''s' ''"),
+        ("E'\\'a.b' a.B", "'' a . b"),
+        ("\"A.b 'x'\"::JSON", "\"A.b 'x'\" : : json"),
+        ("x::json->>'sub'", "x : : json - > > ''"),
+        ("'unfinished a.b", "''"),
+        ("", ""),
+    ] {
+        assert_eq!(code(sql, &kept), expected, "{sql}");
     }
 }

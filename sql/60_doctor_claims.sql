@@ -1,0 +1,88 @@
+-- clerk.doctor(): request.jwt.claims as the application's own SQL reads it.
+
+-- The pattern is for SQL as somebody typed it, or as Postgres prints it.
+CREATE FUNCTION clerk.with_nullif(sql text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT regexp_replace(sql,
+        '(?<!nullif\s*\(\s*)(\mpg_catalog\s*\.\s*)?\mcurrent_setting\s*\(\s*''request\.jwt\.claims''(\s*::\s*text)?\s*(,[^(),]+)?\)',
+        'nullif(\&, '''')', 'gi')
+$body$;
+COMMENT ON FUNCTION clerk.with_nullif(text) IS
+    'A text in SQL with nullif(…, '''') around what reads the setting request.jwt.claims. NULL for NULL. IMMUTABLE. Callable by the owner.';
+
+-- A function around the setting is taken for one that leaves '' as it is, except nullif(). In PL/pgSQL a value is cast to the type
+-- of its variable.
+CREATE FUNCTION clerk.casts_claims_to_json(sql text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT clerk.sql_code(sql, '{request.jwt.claims}') ~ concat_ws('|',
+        value.pattern || '( \)| : : text)* : : (pg_catalog \. )?jsonb?\M',
+        '\mcast \( (\( )*' || value.pattern || '( \)| : : text)* as (pg_catalog \. )?jsonb?\M',
+        '\mjsonb?( not null)? (: =|=|default) ' || value.pattern)
+    FROM (VALUES ('(pg_catalog \. )?\mcurrent_setting \( ''request\.jwt\.claims''( : : text)?( , [^(),]+)? \)')) AS setting (pattern),
+        LATERAL (SELECT format('(%1$s|\mcoalesce \( %1$s , [^()]* \))', setting.pattern)) AS value (pattern)
+$body$;
+COMMENT ON FUNCTION clerk.casts_claims_to_json(text) IS
+    'Whether a text in SQL or PL/pgSQL casts the setting request.jwt.claims to json or jsonb without nullif() around it, which raises where it is ''''. NULL for NULL. IMMUTABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.readers_of_claims() RETURNS TABLE (place text, owner oid, definition text, mend text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    WITH reader AS (
+        SELECT p.pronamespace AS schema, 'pg_proc'::regclass AS catalog, p.oid AS id, p.proowner AS owner, format('function %s', p.oid::regprocedure) AS place,
+            COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc) AS definition,
+            clerk.with_nullif(pg_get_functiondef(p.oid)) AS mend
+        FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+        WHERE l.lanname IN ('sql', 'plpgsql')
+        UNION ALL
+        SELECT c.relnamespace, 'pg_policy'::regclass, p.oid, c.relowner, format('policy %I on %s', p.polname, c.oid::regclass),
+            concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)),
+            format('ALTER POLICY %I ON %s', p.polname, c.oid::regclass)
+                || COALESCE(' USING (' || clerk.with_nullif(pg_get_expr(p.polqual, p.polrelid)) || ')', '')
+                || COALESCE(' WITH CHECK (' || clerk.with_nullif(pg_get_expr(p.polwithcheck, p.polrelid)) || ')', '')
+        FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
+        UNION ALL
+        SELECT c.relnamespace, 'pg_attrdef'::regclass, d.oid, c.relowner, format('default of %s.%I', c.oid::regclass, a.attname),
+            pg_get_expr(d.adbin, d.adrelid),
+            format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', c.oid::regclass, a.attname, clerk.with_nullif(pg_get_expr(d.adbin, d.adrelid)))
+        FROM pg_attrdef AS d JOIN pg_class AS c ON c.oid = d.adrelid JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        UNION ALL
+        SELECT c.relnamespace, 'pg_class'::regclass, c.oid, c.relowner, format('view %s', c.oid::regclass), printed.query,
+            concat_ws(' ',
+                CASE c.relkind WHEN 'v' THEN 'CREATE OR REPLACE VIEW' ELSE 'drop it, then CREATE MATERIALIZED VIEW' END, c.oid::regclass,
+                'WITH (' || array_to_string(c.reloptions, ', ') || ')', 'AS', clerk.with_nullif(printed.query))
+        FROM pg_class AS c, LATERAL (SELECT rtrim(pg_get_viewdef(c.oid), ';')) AS printed (query)
+        WHERE c.relkind IN ('v', 'm')
+    )
+    SELECT r.place, r.owner, r.definition, r.mend || ';'
+    FROM reader AS r JOIN pg_namespace AS n ON n.oid = r.schema
+    WHERE r.definition ~ 'request\.jwt\.claims'
+      AND NOT starts_with(n.nspname, 'pg_') AND n.nspname <> ALL (ARRAY['information_schema', 'clerk'])
+      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = r.catalog AND d.objid = r.id AND d.deptype = 'e')
+$body$;
+COMMENT ON FUNCTION clerk.readers_of_claims() IS
+    'The functions in SQL and PL/pgSQL, policies, column defaults and views outside of system schemas, ours and extensions in which request.jwt.claims is named: what each is, its owner, its SQL, and the statement that makes it anew with nullif() around the setting. STABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.doctor_claims() RETURNS SETOF clerk.finding
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    WITH bad AS (
+        SELECT c.* FROM clerk.readers_of_claims() AS c WHERE clerk.casts_claims_to_json(c.definition)
+    )
+    (
+        SELECT 'cast to json', 'warning', format('%s casts request.jwt.claims to json as it is, which raises 22P02 where it is ''''', b.place),
+            'nullif(current_setting(''request.jwt.claims'', true), '''') cast to json: it is '''' in a session that had it before, or asked us who is signed in',
+            b.mend, clerk.sql_as(r.rolname)
+        FROM bad AS b JOIN pg_roles AS r ON r.oid = b.owner ORDER BY b.place COLLATE "C"
+    )
+    UNION ALL
+    SELECT 'cast to json', 'ok', 'nothing', 'nullif() around request.jwt.claims wherever it is cast to json', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM bad)
+$body$;
+COMMENT ON FUNCTION clerk.doctor_claims() IS
+    'Check of clerk.doctor(): functions, policies, defaults and views that fail where request.jwt.claims is ''''. STABLE. Callable by the owner.';
