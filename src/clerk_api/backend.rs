@@ -125,10 +125,7 @@ impl Backend {
             ("clerk-api-version", API_VERSION.to_owned()),
             ("accept", "application/json".to_owned()),
         ];
-        let response = match self
-            .client
-            .send(method.clone(), url, &headers, self.limits)
-        {
+        let response = match self.client.send(method.clone(), url, &headers, self.limits) {
             Ok(response) => response,
             Err(trouble) => {
                 return Ok(Try {

@@ -123,9 +123,17 @@ fn a_fault_that_a_token_met_is_recorded() {
 
 /// Every fault that may pass, and a wait that an answer asks for and that fits into the time.
 fn passing() -> Vec<Fault> {
-    let mut faults: Vec<Fault> = [500, 502, 503, 504, 429].map(|code| Fault::Status { code }).to_vec();
+    let mut faults: Vec<Fault> = [500, 502, 503, 504, 429]
+        .map(|code| Fault::Status { code })
+        .to_vec();
     let retry_after = "1".to_owned();
-    faults.extend([Fault::Down, Fault::Stall, Fault::Endless, Fault::Half, Fault::Busy { retry_after }]);
+    faults.extend([
+        Fault::Down,
+        Fault::Stall,
+        Fault::Endless,
+        Fault::Half,
+        Fault::Busy { retry_after },
+    ]);
     faults
 }
 

@@ -12,9 +12,7 @@ const SCHEDULE: &str = "SELECT cron.schedule('clerk_sync', '* * * * *', 'select 
 
 /// A server with pg_cron in the database `postgres`.
 fn with_cron() -> Cluster {
-    let cluster = Cluster::start(&[
-        ("shared_preload_libraries", "pg_cron"),
-    ]);
+    let cluster = Cluster::start(&[("shared_preload_libraries", "pg_cron")]);
     // pg_cron connects as any client does, and the server listens in its own directory only.
     let socket = cluster
         .directory()

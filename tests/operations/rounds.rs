@@ -74,7 +74,8 @@ fn a_call_brings_the_keys_of_many_instances() {
     owner.run("UPDATE clerk.jwks_fetches SET succeeded_at = succeeded_at - interval '10 seconds', last_error_at = last_error_at - interval '1 hour'");
     clerks.iter().for_each(|clerk| clerk.fault(Fault::Ok));
     assert_eq!(maintain(&mut owner)["keys"], json!({ "due": 12, "fetched": 12 }));
-    let last: String = owner.value("SELECT issuer FROM clerk.jwks_fetches ORDER BY succeeded_at DESC LIMIT 1");
+    let last: String =
+        owner.value("SELECT issuer FROM clerk.jwks_fetches ORDER BY succeeded_at DESC LIMIT 1");
     assert_eq!(last, "https://clerk-00.test");
 }
 

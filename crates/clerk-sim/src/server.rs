@@ -236,7 +236,11 @@ impl Instance {
     }
 
     fn next_fault(&self) -> Fault {
-        let planned = self.faults_to_come.lock().expect("no holder of the plan panics").pop_front();
+        let planned = self
+            .faults_to_come
+            .lock()
+            .expect("no holder of the plan panics")
+            .pop_front();
         planned.unwrap_or_else(|| self.fault.lock().expect("no holder of the fault panics").clone())
     }
 

@@ -97,7 +97,10 @@ mod unit {
             let tries = Tries::within(Duration::from_millis(whole));
             tries.limit(Duration::from_millis(elapsed)).as_millis()
         };
-        assert_eq!([0, 2_000, 3_000, 5_000, 9_000].map(|at| limit(5_000, at)), [2_500, 2_500, 2_000, 0, 0]);
+        assert_eq!(
+            [0, 2_000, 3_000, 5_000, 9_000].map(|at| limit(5_000, at)),
+            [2_500, 2_500, 2_000, 0, 0]
+        );
         assert_eq!(limit(60_000, 0), 30_000);
         assert_eq!(limit(3_000, 0), 2_000);
         assert_eq!(limit(1_000, 0), 1_000);
@@ -118,7 +121,8 @@ mod unit {
 
     #[test]
     fn what_the_answer_asks_for_is_waited_for_if_it_fits() {
-        let wait = |seconds| Tries::within(WHOLE).pause(Duration::ZERO, Some(Duration::from_secs(seconds)), 0.5);
+        let wait =
+            |seconds| Tries::within(WHOLE).pause(Duration::ZERO, Some(Duration::from_secs(seconds)), 0.5);
         assert_eq!(wait(3), Some(Duration::from_secs(3)));
         assert_eq!(wait(5), None);
         assert_eq!(wait(3_600), None);
