@@ -128,7 +128,7 @@ fn a_call_makes_no_request_itself() {
     let clerk = Simulator::start();
     let db = TestDb::shared();
     db.configure(&clerk);
-    clerk.fault(Fault::Slow { ms: 3_000 });
+    clerk.fault(Fault::Slow { ms: 2_000 });
     let mut owner = db.superuser();
     owner.run(AGE_KEYS);
     let call = std::thread::spawn(move || maintain(&mut owner));
