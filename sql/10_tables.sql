@@ -111,7 +111,6 @@ COMMENT ON COLUMN clerk.settings.missing_threshold IS 'Greatest share of an inst
 CREATE TABLE clerk.jwks_fetches (
     issuer text PRIMARY KEY REFERENCES clerk.instances (issuer) ON UPDATE CASCADE ON DELETE CASCADE,
     attempted_at timestamptz,
-    finished_at timestamptz,
     succeeded_at timestamptz,
     last_error text,
     last_error_at timestamptz
@@ -119,7 +118,6 @@ CREATE TABLE clerk.jwks_fetches (
 COMMENT ON TABLE clerk.jwks_fetches IS 'How fetching each instance''s keys went.';
 COMMENT ON COLUMN clerk.jwks_fetches.issuer IS 'The instance.';
 COMMENT ON COLUMN clerk.jwks_fetches.attempted_at IS 'When a token last caused a fetch; the cool-down counts from here.';
-COMMENT ON COLUMN clerk.jwks_fetches.finished_at IS 'When that fetch ended, however.';
 COMMENT ON COLUMN clerk.jwks_fetches.succeeded_at IS 'When keys last arrived, by whatever cause.';
 COMMENT ON COLUMN clerk.jwks_fetches.last_error IS 'Why the last fetch failed; NULL if it succeeded.';
 COMMENT ON COLUMN clerk.jwks_fetches.last_error_at IS 'When a fetch last failed; kept when later ones succeed.';

@@ -76,7 +76,7 @@ VALUES (
             SET search_path = ''
         AS $function$
         DECLARE
-            headers pg_catalog.jsonb := '{}';
+            headers pg_catalog.jsonb := '{}'::pg_catalog.jsonb;
             answer pg_catalog.jsonb;
         BEGIN
             BEGIN
@@ -210,7 +210,7 @@ CREATE FUNCTION clerk.make_api_object(schema text, object text) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    home CONSTANT regnamespace := quote_ident(schema);
+    home CONSTANT regnamespace := quote_ident(schema)::regnamespace;
     wanted record;
     identity text;
     made oid;
@@ -311,7 +311,7 @@ CREATE FUNCTION clerk.hide_api(schema text DEFAULT 'public') RETURNS text[]
 AS $body$
 DECLARE
     object record;
-    dropped text[] := '{}';
+    dropped text[] := ARRAY[]::text[];
 BEGIN
     PERFORM clerk.check_api(schema);
     PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);

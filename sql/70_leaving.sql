@@ -83,7 +83,7 @@ CREATE FUNCTION clerk.eject(schema text DEFAULT 'clerk_data', dry_run boolean DE
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);
-    refused text[] := '{}';
+    refused text[] := ARRAY[]::text[];
     found record;
     planned record;
 BEGIN

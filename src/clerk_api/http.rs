@@ -1,8 +1,9 @@
 //! Bounded HTTP requests, one after the other over a connection that is kept.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use clerk_core::backend_api::{answered_at, retry};
 use ureq::http::{HeaderMap, Method, StatusCode, Uri, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
@@ -22,7 +23,6 @@ pub struct Limits {
 /// A client with its connections, for one worker.
 pub struct Client {
     agent: Agent,
-    limits: Limits,
     allow_http_loopback: bool,
 }
 
@@ -38,14 +38,27 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+
+    /// How long whoever answers wants to be left alone, if it says.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry::retry_after(self.header("retry-after")?, self.answered())
+    }
+
+    /// The answer's own time, for a Retry-After that is a date; ours if it has none.
+    fn answered(&self) -> SystemTime {
+        let date = answered_at(self.header("date"), SystemTime::now()).ok();
+        date.and_then(|micros| u64::try_from(micros).ok())
+            .map_or_else(SystemTime::now, |micros| {
+                SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
+            })
+    }
 }
 
 impl Client {
     /// Reads the settings; to be called on the main thread.
-    pub fn new(limits: Limits) -> Result<Self, Trouble> {
+    pub fn new() -> Result<Self, Trouble> {
         Ok(Self {
-            agent: agent(limits)?,
-            limits,
+            agent: agent()?,
             allow_http_loopback: settings::allow_http_loopback(),
         })
     }
@@ -56,12 +69,13 @@ impl Client {
         method: Method,
         url: &str,
         headers: &[(&'static str, String)],
+        limits: Limits,
     ) -> Result<Response, Trouble> {
         let uri: Uri = url
             .parse()
             .map_err(|_| Trouble::Settings(format!("\"{url}\" is not a URL")))?;
         self.check_scheme(&uri)?;
-        let (agent, limits, headers) = (self.agent.clone(), self.limits, headers.to_vec());
+        let (agent, headers) = (self.agent.clone(), headers.to_vec());
         attend_while(move || send(&agent, method, &uri, &headers, limits)).unwrap_or_else(|| {
             Err(Trouble::Connection(
                 "no thread could be started, or it broke off".to_owned(),
@@ -97,6 +111,11 @@ fn send(
     let request = request
         .body(())
         .map_err(|_| Trouble::Settings("a header of the request is malformed".to_owned()))?;
+    let request = agent
+        .configure_request(request)
+        .timeout_global(Some(limits.timeout))
+        .timeout_connect(Some(limits.timeout.min(LONGEST_CONNECT)))
+        .build();
     let explain = |error: ureq::Error| Trouble::of(&error, limits);
     let response = agent.run(request).map_err(explain)?;
     let (parts, mut body) = response.into_parts();
@@ -120,7 +139,10 @@ fn send(
     })
 }
 
-fn agent(limits: Limits) -> Result<Agent, Trouble> {
+/// A host that does not take a connection within this will not.
+const LONGEST_CONNECT: Duration = Duration::from_secs(2);
+
+fn agent() -> Result<Agent, Trouble> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(provider)
@@ -133,8 +155,6 @@ fn agent(limits: Limits) -> Result<Agent, Trouble> {
     let config = Agent::config_builder()
         .tls_config(tls)
         .proxy(proxy)
-        .timeout_global(Some(limits.timeout))
-        .timeout_connect(Some(limits.timeout.min(Duration::from_secs(2))))
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent(concat!("clerk_sync/", env!("CARGO_PKG_VERSION")))

@@ -26,6 +26,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether the same request may go well a moment later. A name that does not resolve is not asked for again: the system's
+    /// resolver has tried several times already.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Broken(_))
+    }
+
     pub fn of(error: &ureq::Error, limits: Limits) -> Self {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout(limits.timeout.as_millis()),

@@ -10,11 +10,11 @@ use crate::mirror::prune::{self, prune_in};
 use crate::mirror::retry::{Retried, retry_due};
 use crate::mirror::setup;
 use crate::mirror::{erase, handlers};
-use crate::operations::key_store::{self, issuer_hash};
+use crate::operations::key_store;
 use crate::operations::realtime::keep_up;
 use crate::operations::tell_postgrest::tell_again;
 use crate::sync;
-use crate::workers::{Failure, fetch_keys};
+use crate::workers::fetch_keys;
 
 /// What a part is about. The launcher sees to the two apart, so that a broken mirror stops no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,38 +53,17 @@ pub const PARTS: &[Part] = &[
 /// A part that goes through much ends after this; the rest is for the next round.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Fetches the keys that have not been confirmed for too long.
+/// Fetches the keys of every instance, so that a key that Clerk rotated counts within one interval: behind PostgREST nobody can
+/// show us a token of it before.
 fn keys(caller: Caller) -> Value {
-    let old = caller.batch(key_store::old_instances);
-    if old.is_empty() {
-        return json!({ "old": 0, "fetched": 0 });
-    }
-    match caller {
-        Caller::Launcher => old.iter().for_each(|issuer| fetch(issuer)),
-        Caller::Sql => fetch_in_workers(&old),
-    }
-    let left = caller.batch(key_store::old_instances);
-    let fetched = old.iter().filter(|issuer| !left.contains(issuer)).count();
-    json!({ "old": old.len(), "fetched": fetched })
-}
-
-/// In a worker, which may wait for Clerk itself.
-fn fetch(issuer: &str) {
-    if let Err(error) = fetch_keys::store(issuer_hash(issuer)) {
-        error.raise();
-    }
-}
-
-fn fetch_in_workers(issuers: &[String]) {
-    let raise = |failure: Failure| failure.fault(&fetch_keys::TASK).raise();
-    let start = |issuer: &String| fetch_keys::start_for(issuer).unwrap_or_else(raise);
-    let workers: Vec<_> = issuers.iter().map(start).collect();
-    for worker in workers {
-        worker.wait(fetch_keys::longest());
-        if let Some(failure) = worker.failure() {
-            raise(failure);
-        }
-    }
+    let due = caller.batch(key_store::due_issuers);
+    let fetched = match caller {
+        _ if due.is_empty() => 0,
+        // In a worker, which may wait for Clerk itself.
+        Caller::Launcher => fetch_keys::store_due(&due).unwrap_or_else(|error| error.raise()),
+        Caller::Sql => fetch_keys::store_due_in_worker(&due).unwrap_or_else(|fault| fault.raise()),
+    };
+    json!({ "due": due.len(), "fetched": fetched })
 }
 
 /// Has the worker that calls handlers do what is due. Only SQL waits for it: a round in a worker has better to do.

@@ -1,5 +1,7 @@
 //! The only writer of `clerk.jwks` and of the record of fetches, `clerk.jwks_fetches`.
 
+use std::time::Duration;
+
 use clerk_core::Jwk;
 use pgrx::prelude::*;
 
@@ -71,7 +73,7 @@ fn learn_instance_id(issuer: &str) {
     sql::run(learn, &[issuer.into()]);
 }
 
-/// Notes the outcome of a fetch, whoever asked for it. It does not start the cool-down.
+/// Notes the outcome of a fetch, whoever asked for it.
 pub fn note_fetch(issuer: &str, error: Option<&str>) {
     let note = "INSERT INTO clerk.jwks_fetches AS f (issuer, succeeded_at, last_error, last_error_at)
          VALUES ($1, CASE WHEN $2 IS NULL THEN pg_catalog.clock_timestamp() END, $2,
@@ -89,9 +91,27 @@ pub struct Attempt {
     pub jwks_url: String,
 }
 
-/// Claims the next attempt for the instance whose issuer has that hash, unless the last one was within the cool-down.
-/// The caller commits, so that the attempt counts whatever becomes of the fetch.
-pub fn begin_attempt(issuer_hash: i64) -> Option<Attempt> {
+/// Who has keys fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A session that was shown a token, which anybody may have made up: at most one fetch per `clerk.jwks_cooldown`.
+    Token,
+    /// A round of maintenance: at most one fetch per [`round_gap`]. It leaves the cool-down of tokens alone, so that a token of
+    /// a key that is younger than the last round need not wait for the next one.
+    Round,
+}
+
+/// Begins a fetch for the instance whose issuer has that hash, unless the last one is too recent. The caller holds the instance's
+/// [`fetch_lock`], and commits, so that the attempt counts whatever becomes of the fetch.
+pub fn begin_attempt(issuer_hash: i64, cause: Cause) -> Option<Attempt> {
+    match cause {
+        Cause::Token => claim(issuer_hash),
+        Cause::Round => due(Some(issuer_hash)).pop(),
+    }
+}
+
+/// Starts the cool-down, unless it is running.
+fn claim(issuer_hash: i64) -> Option<Attempt> {
     let claim = "INSERT INTO clerk.jwks_fetches AS f (issuer, attempted_at)
          SELECT i.issuer, pg_catalog.clock_timestamp() FROM clerk.instances AS i
          WHERE pg_catalog.hashtextextended(i.issuer, 0) OPERATOR(pg_catalog.=) $1 AND i.jwks_url IS NOT NULL
@@ -127,13 +147,6 @@ pub fn hold_instance(attempt: &Attempt) -> bool {
     })
 }
 
-/// Notes that the attempt has ended, however.
-pub fn end_attempt(issuer: &str) {
-    let end = "UPDATE clerk.jwks_fetches AS f SET finished_at = pg_catalog.clock_timestamp()
-         WHERE f.issuer OPERATOR(pg_catalog.=) $1";
-    sql::run(end, &[issuer.into()]);
-}
-
 /// A number for an issuer, short enough for a worker's argument; the same as SQL's `hashtextextended(issuer, 0)`.
 pub fn issuer_hash(issuer: &str) -> i64 {
     text_hash::of(issuer)
@@ -144,22 +157,42 @@ pub fn fetch_lock(issuer_hash: i64) -> WorkLock {
     WorkLock::of(67, issuer_hash)
 }
 
-/// Issuers of the instances whose keys were not confirmed for `clerk.jwks_max_age`, and can be fetched. A time in the future,
-/// after the clock was set back, is as bad as one long past.
-pub fn old_instances() -> Vec<String> {
-    let old = "SELECT i.issuer FROM clerk.instances AS i
+/// Shortest time between two fetches of one instance's keys by rounds: rounds that follow one another at once, as when
+/// `clerk.maintain()` is called in a loop, make no more requests than that.
+fn round_gap() -> Duration {
+    const LONGEST: Duration = Duration::from_secs(5);
+    settings::jwks_cooldown().min(LONGEST)
+}
+
+/// Issuers of the instances whose keys a round is to fetch: all that have a URL, but for those that were fetched, or failed to be,
+/// within [`round_gap`]. Those whose last fetch failed come last, so that the time of a round is not spent on them.
+pub fn due_issuers() -> Vec<String> {
+    due(None).into_iter().map(|attempt| attempt.issuer).collect()
+}
+
+/// A time in the future, after the clock was set back, is as bad as one long past.
+fn due(issuer_hash: Option<i64>) -> Vec<Attempt> {
+    let due = "SELECT i.issuer, i.jwks_url FROM clerk.instances AS i
          LEFT JOIN clerk.jwks_fetches AS f ON f.issuer OPERATOR(pg_catalog.=) i.issuer
-         WHERE i.jwks_url IS NOT NULL AND COALESCE(
-             pg_catalog.abs(EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) f.succeeded_at))
-             OPERATOR(pg_catalog.>=) $1, true)
-         ORDER BY i.issuer";
-    let max_age = settings::jwks_max_age().as_secs_f64();
+         WHERE i.jwks_url IS NOT NULL
+           AND ($2 IS NULL OR pg_catalog.hashtextextended(i.issuer, 0) OPERATOR(pg_catalog.=) $2)
+           AND COALESCE(
+               pg_catalog.abs(EXTRACT(epoch FROM pg_catalog.clock_timestamp()
+                   OPERATOR(pg_catalog.-) GREATEST(f.attempted_at, f.succeeded_at, f.last_error_at)))
+               OPERATOR(pg_catalog.>=) $1, true)
+         ORDER BY f.last_error IS NOT NULL, GREATEST(f.succeeded_at, f.last_error_at) NULLS FIRST, i.issuer";
+    let gap = round_gap().as_secs_f64();
     // Not `select`, which would look through the snapshot of whoever called us: a worker may just have fetched.
     sql::query(|| {
         Spi::connect_mut(|client| {
-            let rows = client.update(old, None, &[max_age.into()])?;
-            rows.map(|row| Ok(sql::required(row.get::<String>(1)?, "issuer")))
-                .collect()
+            let rows = client.update(due, None, &[gap.into(), issuer_hash.into()])?;
+            rows.map(|row| {
+                Ok(Attempt {
+                    issuer: sql::required(row.get(1)?, "issuer"),
+                    jwks_url: sql::required(row.get(2)?, "jwks_url"),
+                })
+            })
+            .collect()
         })
     })
 }

@@ -88,7 +88,7 @@ mod tests {
         assert!(!changed_by(
             "INSERT INTO clerk.jwks_fetches (issuer, attempted_at) VALUES ('https://a.example', now())"
         ));
-        assert!(!changed_by("UPDATE clerk.jwks_fetches SET finished_at = now()"));
+        assert!(!changed_by("UPDATE clerk.jwks_fetches SET succeeded_at = now()"));
         assert!(changed_by("DELETE FROM clerk.instances"));
     }
 }

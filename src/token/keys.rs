@@ -4,14 +4,14 @@
 //! started at most once per cool-down for the whole cluster, because it commits the time of its attempt before it
 //! fetches; a refused token's rollback cannot undo that.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clerk_core::{Reason, Refusal};
 use pgrx::prelude::*;
 
 use super::trust::{self, Instance};
 use crate::error::Fault;
-use crate::operations::key_store::issuer_hash;
+use crate::operations::key_store::{fetch_lock, issuer_hash};
 use crate::pg::backend_local::BackendLocal;
 use crate::pg::deadline::Deadline;
 use crate::workers::one_shot::nap;
@@ -23,25 +23,25 @@ use crate::{catalog, clock, settings};
 struct Fetches {
     /// When a token last caused a fetch to begin.
     attempted_at: Option<f64>,
-    /// When that fetch ended.
-    finished_at: Option<f64>,
     /// When keys last arrived, by whatever cause.
     succeeded_at: Option<f64>,
+    /// When a fetch last failed, by whatever cause.
+    failed_at: Option<f64>,
 }
 
 impl Fetches {
     fn of(issuer: &str) -> Self {
         type Time = Option<TimestampWithTimeZone>;
         type Row = (String, Time, Time, Time);
-        let columns = [c"issuer", c"attempted_at", c"finished_at", c"succeeded_at"];
+        let columns = [c"issuer", c"attempted_at", c"succeeded_at", c"last_error_at"];
         let rows: Vec<Row> = catalog::rows(&catalog::table(c"jwks_fetches"), columns);
         let row = rows.into_iter().find(|(of, ..)| of == issuer);
-        row.map_or_else(Self::default, |(_, attempted_at, finished_at, succeeded_at)| {
+        row.map_or_else(Self::default, |(_, attempted_at, succeeded_at, failed_at)| {
             let time = |at: Time| at.map(clock::from_timestamp);
             Self {
                 attempted_at: time(attempted_at),
-                finished_at: time(finished_at),
                 succeeded_at: time(succeeded_at),
+                failed_at: time(failed_at),
             }
         })
     }
@@ -53,11 +53,6 @@ impl Fetches {
 
     fn cooling_down(&self) -> bool {
         self.younger_than(self.attempted_at, settings::jwks_cooldown())
-    }
-
-    /// A worker that was killed never finishes, so an attempt is only believed to run for as long as it may.
-    fn running(&self) -> bool {
-        self.attempted_at > self.finished_at && self.younger_than(self.attempted_at, fetch_keys::longest())
     }
 }
 
@@ -75,15 +70,18 @@ pub fn fetch_newer(instance: &Instance, refusal: &Refusal, changes: u64) -> Resu
         return Ok(false);
     }
     let deadline = Deadline::before_statement_timeout();
+    // One that is under way may bring the key; if it is a round's, it may also have begun before there was that key.
+    wait_until_finished(&instance.issuer, deadline)?;
     let fetches = Fetches::of(&instance.issuer);
-    if !fetches.running() && !fetches.cooling_down() && !started_just_now(&instance.issuer) {
+    let unchanged = trust::changes() == changes;
+    if unchanged && !fetches.cooling_down() && !started_just_now(&instance.issuer) {
         start_fetch(&instance.issuer, &fetches, deadline)?;
     }
     wait_until_finished(&instance.issuer, deadline)?;
     Ok(trust::changes() != changes)
 }
 
-/// How often to look for an attempt that another session's worker is about to begin, or for a free slot: when many
+/// How often to look for a fetch that another session's worker is about to begin, or for a free slot: when many
 /// sessions meet a new key at once, one worker does for all of them.
 const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -94,7 +92,7 @@ pub fn are_out_of_reach(instance: &Instance) -> bool {
     fetches.attempted_at > fetches.succeeded_at
 }
 
-/// Starts a worker, and returns when an attempt later than the one in `before` has begun, by whichever worker.
+/// Starts a worker, and returns when a fetch later than those in `before` has begun, by whichever worker.
 fn start_fetch(issuer: &str, before: &Fetches, deadline: Option<Deadline>) -> Result<(), Fault> {
     let mut started = false;
     for _ in 0..LOOKS {
@@ -111,7 +109,7 @@ fn start_fetch(issuer: &str, before: &Fetches, deadline: Option<Deadline>) -> Re
             }
         }
         // Ours ends at once if another was first.
-        if Fetches::of(issuer).attempted_at != before.attempted_at {
+        if is_fetching(issuer) || Fetches::of(issuer) != *before {
             return Ok(());
         }
         refuse_to_wait_after(deadline)?;
@@ -140,8 +138,14 @@ fn note_start(issuer: &str) {
     LAST_STARTS.with(|starts| starts.push(start));
 }
 
+/// Whether a worker is fetching the instance's keys. One that has ended, however, has given its lock back.
+fn is_fetching(issuer: &str) -> bool {
+    fetch_lock(issuer_hash(issuer)).is_taken()
+}
+
 fn wait_until_finished(issuer: &str, deadline: Option<Deadline>) -> Result<(), Fault> {
-    while Fetches::of(issuer).running() {
+    let longest = Instant::now() + fetch_keys::longest();
+    while is_fetching(issuer) && Instant::now() < longest {
         refuse_to_wait_after(deadline)?;
         nap(BETWEEN_LOOKS);
     }

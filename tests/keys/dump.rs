@@ -60,7 +60,7 @@ fn a_restored_database_believes_what_the_dumped_one_did() {
     assert_user(&mut session, &old, "user_ada");
     // When the keys were fetched is not in the dump, so that token caused a fetch, whose cool-down would have to end.
     wait_until("the fetch has ended", || {
-        restored.value::<bool>("SELECT count(finished_at) = 1 FROM clerk.jwks_fetches")
+        restored.value::<bool>("SELECT count(succeeded_at) = 1 FROM clerk.jwks_fetches")
     });
     restored.run("UPDATE clerk.jwks_fetches SET attempted_at = attempted_at - interval '1 hour'");
     clerk.rotate(Rotation::New);

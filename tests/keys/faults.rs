@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 
-use clerk_sim::{Fault, Simulator, Token};
+use clerk_sim::{Fault, Rotation, Simulator, Token};
 use clerk_tests::{Sql, TestDb};
 
-use crate::bearer::{assert_user, import, set, token_of, user};
+use crate::bearer::{assert_user, import, set, token_of, user, wait_until};
 
 const FAILED_TO_LOAD: (&str, &str) = ("08006", "jwk-remote-failed-to-load");
 const INVALID: (&str, &str) = ("22023", "jwk-remote-invalid");
@@ -111,7 +111,7 @@ fn a_fault_that_a_token_met_is_recorded() {
             error.starts_with(reason) && error.contains(words),
             "{fault:?}: {error}"
         );
-        assert!(owner.value::<bool>("SELECT finished_at >= attempted_at FROM clerk.jwks_fetches"));
+        assert!(owner.value::<bool>("SELECT last_error_at >= attempted_at FROM clerk.jwks_fetches"));
     }
     clerk.fault(Fault::Ok);
     owner.run("SELECT clerk.refresh_jwks()");
@@ -119,6 +119,112 @@ fn a_fault_that_a_token_met_is_recorded() {
         owner.value::<Option<String>>("SELECT last_error FROM clerk.jwks_fetches"),
         None
     );
+}
+
+/// Every fault that may pass, and a wait that an answer asks for and that fits into the time.
+fn passing() -> Vec<Fault> {
+    let mut faults: Vec<Fault> = [500, 502, 503, 504, 429]
+        .map(|code| Fault::Status { code })
+        .to_vec();
+    let retry_after = "1".to_owned();
+    faults.extend([
+        Fault::Down,
+        Fault::Stall,
+        Fault::Endless,
+        Fault::Half,
+        Fault::Busy { retry_after },
+    ]);
+    faults
+}
+
+#[test]
+fn a_fault_that_passes_costs_one_more_request() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let mut owner = db.superuser();
+    for fault in passing() {
+        clerk.rotate(Rotation::New);
+        let requests = clerk.jwks_requests();
+        clerk.faults_to_come([fault.clone()]);
+        assert_eq!(owner.value::<i32>("SELECT clerk.refresh_jwks()"), 1, "{fault:?}");
+        assert_eq!(clerk.jwks_requests(), requests + 2, "{fault:?}");
+        let kid: String = owner.value("SELECT kid FROM clerk.jwks");
+        assert_eq!(kid, clerk.jwks()["keys"][0]["kid"], "{fault:?}");
+    }
+    // Several in a row, and whoever shows a token has nothing to do with it.
+    clerk.rotate(Rotation::New);
+    clerk.faults_to_come([Fault::Down, Fault::Half, Fault::Down]);
+    assert_user(&mut db.connect("anon"), &token_of(&clerk, "user_ada"), "user_ada");
+}
+
+/// Whatever it answers, and however long it wants to be left alone: no request too many.
+#[test]
+fn a_fault_that_does_not_pass_is_not_asked_for_again() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let mut owner = db.superuser();
+    let busy = |retry_after: &str| Fault::Busy {
+        retry_after: retry_after.to_owned(),
+    };
+    let in_a_year = "Tue, 30 Nov 2100 08:49:37 GMT";
+    let location = "http://127.0.0.2/jwks.json".to_owned();
+    let lasting = [
+        Fault::Status { code: 404 },
+        Fault::Status { code: 401 },
+        Fault::Html,
+        Fault::Empty,
+        Fault::PrivateKeys,
+        Fault::Huge,
+        Fault::Redirect { location },
+        busy("3600"),
+        busy(in_a_year),
+    ];
+    for fault in lasting {
+        let requests = clerk.jwks_requests();
+        clerk.faults_to_come([fault.clone()]);
+        let failure = owner.failure("SELECT clerk.refresh_jwks()");
+        assert_eq!(clerk.jwks_requests(), requests + 1, "{fault:?}: {failure:?}");
+        clerk.fault(Fault::Ok);
+    }
+    // One that lasts is left to the next round, after some tries.
+    clerk.fault(Fault::Down);
+    let requests = clerk.jwks_requests();
+    owner.failure("SELECT clerk.refresh_jwks()");
+    let tries = clerk.jwks_requests() - requests;
+    assert!((2..=5).contains(&tries), "{tries} requests");
+}
+
+#[test]
+fn a_host_that_takes_no_connection_yet_is_tried_again() {
+    let clerk = Simulator::start();
+    let port = {
+        let gone = Simulator::start();
+        gone.jwks_url()
+    };
+    let port: u16 = port
+        .split([':', '/'])
+        .find_map(|part| part.parse().ok())
+        .expect("the URL has a port");
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let url = format!("http://127.0.0.1:{port}/.well-known/jwks.json");
+    db.superuser()
+        .run(&format!("UPDATE clerk.instances SET jwks_url = '{url}'"));
+    let call = {
+        let mut owner = db.superuser();
+        thread::spawn(move || owner.value::<i32>("SELECT clerk.refresh_jwks()"))
+    };
+    wait_until("a worker asks", || {
+        db.superuser().value::<bool>(
+            "SELECT count(*) = 1 FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'clerk_sync: fetch keys'",
+        )
+    });
+    // It cannot have been there at the first try, or hardly.
+    let _late = Simulator::start_on(port).expect("the port is still free");
+    assert_eq!(call.join().expect("the call ends well"), 1);
 }
 
 #[test]

@@ -10,13 +10,9 @@ use crate::scene::{last_round, launcher, token_of, verified, wait_until};
 /// The line of the manual.
 const SCHEDULE: &str = "SELECT cron.schedule('clerk_sync', '* * * * *', 'select clerk.maintain()')";
 
-/// A server with pg_cron in the database `postgres`, and keys that are old after a second.
+/// A server with pg_cron in the database `postgres`.
 fn with_cron() -> Cluster {
-    let cluster = Cluster::start(&[
-        ("shared_preload_libraries", "pg_cron"),
-        ("clerk.jwks_max_age", "1s"),
-        ("clerk.jwks_cooldown", "1s"),
-    ]);
+    let cluster = Cluster::start(&[("shared_preload_libraries", "pg_cron")]);
     // pg_cron connects as any client does, and the server listens in its own directory only.
     let socket = cluster
         .directory()

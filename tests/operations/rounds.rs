@@ -8,26 +8,24 @@ use postgres::types::Json;
 use serde_json::{Value, json};
 
 use crate::scene::{
-    apply, break_users, configure_without_keys, events, last_round, maintain, make_due, preloaded, token_of,
-    verified, wait_for_first_round, wait_for_round, wait_until,
+    apply, break_users, configure_without_keys, events, last_round, maintain, make_due, preloaded, simulator,
+    token_of, verified, wait_for_first_round, wait_for_round, wait_until,
 };
 
-/// Makes the keys look as if they had been fetched an hour ago.
-const AGE_KEYS: &str = "UPDATE clerk.jwks_fetches SET succeeded_at = succeeded_at - interval '1 hour'";
+/// Makes the keys look as if they had been fetched by the round before: far younger than `clerk.jwks_max_age`.
+const AGE_KEYS: &str = "UPDATE clerk.jwks_fetches SET succeeded_at = succeeded_at - interval '10 seconds'";
 
 #[test]
-fn a_call_brings_new_keys_for_old_ones() {
+fn a_call_brings_new_keys_however_young_the_old_ones_are() {
     let clerk = Simulator::start();
     let db = TestDb::shared();
     db.configure(&clerk);
     let mut owner = db.superuser();
     let requests = clerk.jwks_requests();
-    assert_eq!(maintain(&mut owner)["keys"], json!({ "old": 0, "fetched": 0 }));
-    assert_eq!(clerk.jwks_requests(), requests, "young keys are left alone");
 
     clerk.rotate(Rotation::New);
     owner.run(AGE_KEYS);
-    assert_eq!(maintain(&mut owner)["keys"], json!({ "old": 1, "fetched": 1 }));
+    assert_eq!(maintain(&mut owner)["keys"], json!({ "due": 1, "fetched": 1 }));
     assert_eq!(clerk.jwks_requests(), requests + 1);
     clerk.fault(Fault::Down);
     let token = token_of(&clerk, "user_ada");
@@ -35,11 +33,102 @@ fn a_call_brings_new_keys_for_old_ones() {
 }
 
 #[test]
+fn calls_in_a_loop_ask_every_five_seconds() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let mut owner = db.superuser();
+    for fault in [Fault::Ok, Fault::Status { code: 404 }] {
+        owner.run(AGE_KEYS);
+        clerk.fault(fault);
+        let (requests, started) = (clerk.jwks_requests(), Instant::now());
+        for _ in 0..30 {
+            maintain(&mut owner);
+        }
+        let most = 1 + started.elapsed().as_secs() / 5;
+        assert!((1..=most).contains(&(clerk.jwks_requests() - requests)));
+    }
+}
+
+/// More than a server has slots for workers, and one of them down, the first by name.
+#[test]
+fn a_call_brings_the_keys_of_many_instances() {
+    let clerks: Vec<_> = (0..12)
+        .map(|number| simulator(&format!("https://clerk-{number:02}.test")))
+        .collect();
+    let db = TestDb::shared();
+    clerks.iter().for_each(|clerk| db.configure(clerk));
+    for clerk in &clerks {
+        clerk.rotate(Rotation::New);
+    }
+    clerks[0].fault(Fault::Down);
+    let mut owner = db.superuser();
+    owner.run(AGE_KEYS);
+    assert_eq!(maintain(&mut owner)["keys"], json!({ "due": 12, "fetched": 11 }));
+    for clerk in &clerks[1..] {
+        clerk.fault(Fault::Down);
+        let token = token_of(clerk, "user_ada");
+        assert_eq!(verified(&mut owner, &token), Ok("user_ada".to_owned()));
+    }
+    // The one that failed comes last.
+    owner.run("UPDATE clerk.jwks_fetches SET succeeded_at = succeeded_at - interval '10 seconds', last_error_at = last_error_at - interval '1 hour'");
+    clerks.iter().for_each(|clerk| clerk.fault(Fault::Ok));
+    assert_eq!(maintain(&mut owner)["keys"], json!({ "due": 12, "fetched": 12 }));
+    let last: String =
+        owner.value("SELECT issuer FROM clerk.jwks_fetches ORDER BY succeeded_at DESC LIMIT 1");
+    assert_eq!(last, "https://clerk-00.test");
+}
+
+/// What it met a moment ago keeps no token from having its key fetched.
+#[test]
+fn a_call_leaves_the_cooldown_of_tokens_alone() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    let mut owner = db.superuser();
+    owner.run(AGE_KEYS);
+    assert_eq!(maintain(&mut owner)["keys"], json!({ "due": 1, "fetched": 1 }));
+    clerk.rotate(Rotation::New);
+    let requests = clerk.jwks_requests();
+    let token = token_of(&clerk, "user_ada");
+    assert_eq!(verified(&mut owner, &token), Ok("user_ada".to_owned()));
+    assert_eq!(clerk.jwks_requests(), requests + 1);
+}
+
+/// One that comes while a round fetches waits for that, and has its own fetch if it brings no key that fits.
+#[test]
+fn a_token_and_a_call_that_fetch_at_once() {
+    let clerk = Simulator::start();
+    let db = TestDb::shared();
+    db.configure(&clerk);
+    for (rotated_before, requests) in [(true, 1), (false, 2)] {
+        let mut owner = db.superuser();
+        owner.run(AGE_KEYS);
+        owner.run("UPDATE clerk.jwks_fetches SET attempted_at = NULL");
+        let before = clerk.jwks_requests();
+        if rotated_before {
+            clerk.rotate(Rotation::New);
+        }
+        clerk.faults_to_come([Fault::Slow { ms: 1_500 }]);
+        let call = std::thread::spawn(move || maintain(&mut owner));
+        wait_until("the call fetches", || clerk.jwks_requests() > before);
+        if !rotated_before {
+            clerk.rotate(Rotation::New);
+        }
+        let token = token_of(&clerk, "user_ada");
+        assert_eq!(verified(&mut db.superuser(), &token), Ok("user_ada".to_owned()));
+        assert_eq!(clerk.jwks_requests(), before + requests);
+        let report = call.join().expect("the call ends well");
+        assert_eq!(report["keys"], json!({ "due": 1, "fetched": 1 }));
+    }
+}
+
+#[test]
 fn a_call_makes_no_request_itself() {
     let clerk = Simulator::start();
     let db = TestDb::shared();
     db.configure(&clerk);
-    clerk.fault(Fault::Slow { ms: 3_000 });
+    clerk.fault(Fault::Slow { ms: 2_000 });
     let mut owner = db.superuser();
     owner.run(AGE_KEYS);
     let call = std::thread::spawn(move || maintain(&mut owner));
@@ -51,7 +140,7 @@ fn a_call_makes_no_request_itself() {
         )
     });
     let report = call.join().expect("the call ends well");
-    assert_eq!(report["keys"], json!({ "old": 1, "fetched": 1 }));
+    assert_eq!(report["keys"], json!({ "due": 1, "fetched": 1 }));
 }
 
 #[test]
@@ -67,7 +156,7 @@ fn keys_that_cannot_be_fetched_stop_nothing() {
     break_users(&mut owner, false);
     make_due(&mut owner);
     let report = maintain(&mut owner);
-    assert_eq!(report["keys"], json!({ "old": 1, "fetched": 0 }));
+    assert_eq!(report["keys"], json!({ "due": 1, "fetched": 0 }));
     assert_eq!(report["retried"]["applied"], 1, "{report}");
     let error: Option<String> = owner.value("SELECT last_error FROM clerk.jwks_fetches");
     assert!(error.is_some_and(|error| error.starts_with("jwk-remote-failed-to-load")));

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use clerk_sim::{Simulator, Token};
+use clerk_sim::{Options, Simulator, Token};
 use clerk_tests::{Cluster, Sql, TestDb};
 use postgres::Client;
 use postgres::types::Json;
@@ -12,12 +12,11 @@ use serde_json::{Value, json};
 /// How long anything may take that happens by itself; far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server whose launcher starts rounds every second, and whose keys are old after one. `settings` come last, so they win.
+/// A server whose launcher starts rounds every second, each of which may fetch keys. `settings` come last, so they win.
 pub fn preloaded(settings: &[(&str, &str)]) -> Cluster {
     let usual = [
         ("shared_preload_libraries", "clerk_sync"),
         ("clerk.maintain_interval", "1s"),
-        ("clerk.jwks_max_age", "1s"),
         ("clerk.jwks_cooldown", "1s"),
         ("log_min_messages", "debug1"),
     ];
@@ -89,6 +88,15 @@ pub fn launcher(session: &mut Client) -> Option<i32> {
 pub fn starts(cluster: &Cluster, name: &str) -> usize {
     let line = format!(" registering background worker \"clerk_sync: {name}\"");
     cluster.log().matches(&line).count()
+}
+
+/// An instance with that issuer.
+pub fn simulator(issuer: &str) -> Simulator {
+    let options = Options {
+        issuer: issuer.to_owned(),
+        ..Options::default()
+    };
+    Simulator::start_with(options).expect("a loopback port is free")
 }
 
 /// A genuine token of that user, good for longer than any test.

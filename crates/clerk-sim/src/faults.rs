@@ -29,6 +29,11 @@ pub enum Fault {
     Stall,
     /// 503, without keys.
     Down,
+    /// 429, without keys, with a wait that is asked for.
+    Busy {
+        /// The value of the `retry-after` header.
+        retry_after: String,
+    },
     /// The current set under another status, so that a client that ignores the status is found out.
     Status {
         /// 200 to 599.
@@ -80,6 +85,10 @@ impl Fault {
             }
             Self::Stall => pending().await,
             Self::Down => (StatusCode::SERVICE_UNAVAILABLE, "down for maintenance").into_response(),
+            Self::Busy { retry_after } => {
+                let headers = [(header::RETRY_AFTER, retry_after)];
+                (StatusCode::TOO_MANY_REQUESTS, headers, "too many requests").into_response()
+            }
             Self::Status { code } => {
                 let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 (status, Json(jwks)).into_response()

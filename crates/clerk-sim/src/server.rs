@@ -1,5 +1,6 @@
 //! The simulated instance on a loopback port, in a thread of its own.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -143,6 +144,11 @@ impl Simulator {
         self.instance.set_fault(fault);
     }
 
+    /// Lets the key endpoint misbehave in these ways, one request after the other, before it goes on as it was told last.
+    pub fn faults_to_come(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.instance.plan_faults(faults);
+    }
+
     /// How many requests the key endpoint has had, whatever came of them.
     pub fn jwks_requests(&self) -> u64 {
         self.instance.jwks_requests()
@@ -165,6 +171,7 @@ pub(crate) struct Instance {
     pub(crate) api: Api,
     keys: Mutex<SigningKeys>,
     fault: Mutex<Fault>,
+    faults_to_come: Mutex<VecDeque<Fault>>,
     jwks_requests: AtomicU64,
     world: Mutex<World>,
 }
@@ -182,6 +189,7 @@ impl Instance {
             api: Api::new(options.api),
             keys: Mutex::new(keys),
             fault: Mutex::new(Fault::Ok),
+            faults_to_come: Mutex::default(),
             jwks_requests: AtomicU64::new(0),
             world: Mutex::new(world),
         }
@@ -222,13 +230,27 @@ impl Instance {
         *self.fault.lock().expect("no holder of the fault panics") = fault;
     }
 
+    fn plan_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        let mut planned = self.faults_to_come.lock().expect("no holder of the plan panics");
+        planned.extend(faults);
+    }
+
+    fn next_fault(&self) -> Fault {
+        let planned = self
+            .faults_to_come
+            .lock()
+            .expect("no holder of the plan panics")
+            .pop_front();
+        planned.unwrap_or_else(|| self.fault.lock().expect("no holder of the fault panics").clone())
+    }
+
     pub(crate) fn jwks_requests(&self) -> u64 {
         self.jwks_requests.load(Ordering::SeqCst)
     }
 
     async fn answer_jwks(&self) -> Response {
         self.jwks_requests.fetch_add(1, Ordering::SeqCst);
-        let fault = self.fault.lock().expect("no holder of the fault panics").clone();
+        let fault = self.next_fault();
         let jwks = self.keys().jwks();
         fault.answer(jwks).await
     }

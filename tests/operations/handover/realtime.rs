@@ -100,7 +100,7 @@ fn a_table_that_is_gone_or_not_realtimes_stops_no_other_part() {
         error.starts_with("55000: _realtime.tenants is not used"),
         "{report}"
     );
-    assert_eq!(report["keys"], json!({"old": 0, "fetched": 0}), "{report}");
+    assert_eq!(report["keys"], json!({"due": 0, "fetched": 0}), "{report}");
     assert_eq!(report["retried"]["applied"], 0, "{report}");
     let told: String = owner.value("SELECT error FROM clerk.maintenance_rounds ORDER BY id DESC LIMIT 1");
     assert!(told.starts_with("realtime: 55000"), "{told}");

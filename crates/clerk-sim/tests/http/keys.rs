@@ -36,6 +36,11 @@ fn wrong_statuses() {
     let clerk = Simulator::start();
     assert_eq!(jwks_under(&clerk, Fault::Down).status, 503);
 
+    let retry_after = "7".to_owned();
+    let answer = jwks_under(&clerk, Fault::Busy { retry_after });
+    assert_eq!(answer.status, 429);
+    assert!(answer.head.contains("retry-after: 7\r\n"), "{}", answer.head);
+
     let answer = jwks_under(&clerk, Fault::Status { code: 404 });
     assert_eq!((answer.status, answer.json()), (404, clerk.jwks()));
 
@@ -43,6 +48,16 @@ fn wrong_statuses() {
     let answer = jwks_under(&clerk, Fault::Redirect { location });
     assert_eq!(answer.status, 302);
     assert!(answer.head.contains("location: https://elsewhere.test/keys\r\n"));
+}
+
+#[test]
+fn faults_to_come_are_each_of_one_request() {
+    let clerk = Simulator::start();
+    clerk.faults_to_come([Fault::Down, Fault::Status { code: 500 }]);
+    let statuses: Vec<u16> = (0..4)
+        .map(|_| call(&clerk.url(), "GET", "/.well-known/jwks.json", "").status)
+        .collect();
+    assert_eq!(statuses, [503, 500, 200, 200]);
 }
 
 #[test]
@@ -165,6 +180,11 @@ fn every_fault_has_a_name_in_json() {
     assert_eq!(
         named(json!({"kind": "status", "code": 404})),
         Fault::Status { code: 404 }
+    );
+    let retry_after = "7".to_owned();
+    assert_eq!(
+        named(json!({"kind": "busy", "retry_after": "7"})),
+        Fault::Busy { retry_after }
     );
     let location = "https://elsewhere.test".to_owned();
     assert_eq!(
