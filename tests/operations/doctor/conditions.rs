@@ -168,17 +168,17 @@ fn a_clock_that_is_behind_shows_in_the_deliveries() {
 #[test]
 fn without_a_free_slot_for_workers_it_says_how_many_to_have() {
     // The launcher of logical replication takes the only one.
-    let project = Project::start_with(&[("max_worker_processes", "16")]);
+    let mut project = Project::start_with(&[("max_worker_processes", "16")]);
     assert_healthy(&project);
     project.cluster.configure(&[("max_worker_processes", "1")]);
-    project.cluster.restart();
+    project.restart();
     let finding = complaint(&project, "workers", "free slots");
     assert_eq!(
         (finding.status.as_str(), finding.found.as_str()),
         ("failed", "1 of 1 slots for background workers are taken")
     );
     finding.mend(&project);
-    project.cluster.restart();
+    project.restart();
     assert_healthy(&project);
 }
 

@@ -98,6 +98,13 @@ impl Project {
         self.listener = Some(listener);
     }
 
+    /// Restarts the server; PostgREST listens again and was told to read its configuration.
+    pub fn restart(&mut self) {
+        self.cluster.restart();
+        self.listen();
+        self.owner().run("SELECT clerk.connect_postgrest()");
+    }
+
     /// PostgREST's listener ends.
     pub fn stop_listening(&mut self) {
         self.listener = None;

@@ -219,7 +219,7 @@ pub const BREAKAGES: &[Breakage] = &[
         break_it: "ALTER ROLE authenticator IN DATABASE project RESET pgrst.db_pre_config",
         area: "postgrest",
         check: "connected",
-        names: "does not ask clerk.postgrest_config() any more",
+        names: "not connected",
         ..PLAIN
     },
     Breakage {
