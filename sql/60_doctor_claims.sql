@@ -1,13 +1,13 @@
 -- clerk.doctor(): request.jwt.claims as the application's own SQL reads it.
 
--- The pattern is for SQL as somebody typed it, or as Postgres prints it.
+-- The pattern is for SQL as somebody typed it, or as Postgres prints it. nullif(current_setting(…)::json, …) does not help, and
+-- nullif(current_setting(…), …) stays.
 CREATE FUNCTION clerk.with_nullif(sql text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT regexp_replace(sql,
-        '(?<!nullif\s*\(\s*)(\mpg_catalog\s*\.\s*)?\mcurrent_setting\s*\(\s*''request\.jwt\.claims''(\s*::\s*text)?\s*(,[^(),]+)?\)',
-        'nullif(\&, '''')', 'gi')
+    SELECT regexp_replace(sql, format('(?<!nullif\s*\(\s*|[.]\s*)%1$s|(?<![.]\s*)%1$s(?!\s*,)', setting.pattern), 'nullif(\&, '''')', 'gi')
+    FROM (VALUES ('(\mpg_catalog\s*[.]\s*)?\mcurrent_setting\s*\(\s*''request\.jwt\.claims''(\s*::\s*text)?\s*(,[^(),]+)?\)')) AS setting (pattern)
 $body$;
 COMMENT ON FUNCTION clerk.with_nullif(text) IS
     'A text in SQL with nullif(…, '''') around what reads the setting request.jwt.claims. NULL for NULL. IMMUTABLE. Callable by the owner.';

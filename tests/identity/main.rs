@@ -12,6 +12,7 @@ mod first_use;
 mod loading;
 mod memory;
 mod neighbours;
+mod never_used;
 mod parallel;
 mod pooling;
 mod procedures;
