@@ -55,7 +55,9 @@ AS $body$
             concat_ws(' ',
                 CASE c.relkind WHEN 'v' THEN 'CREATE OR REPLACE VIEW' ELSE 'drop it, then CREATE MATERIALIZED VIEW' END, c.oid::regclass,
                 'WITH (' || array_to_string(c.reloptions, ', ') || ')', 'AS', clerk.with_nullif(printed.query))
-        FROM pg_class AS c, LATERAL (SELECT rtrim(pg_get_viewdef(c.oid), ';')) AS printed (query)
+        -- pg_get_viewdef() waits for whoever has locked what the view reads, so it is not asked about our own views.
+        FROM pg_class AS c,
+            LATERAL (SELECT CASE WHEN c.relnamespace <> 'clerk'::regnamespace THEN rtrim(pg_get_viewdef(c.oid), ';') END) AS printed (query)
         WHERE c.relkind IN ('v', 'm')
     )
     SELECT r.place, r.owner, r.definition, r.mend || ';'

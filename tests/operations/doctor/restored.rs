@@ -115,8 +115,12 @@ fn a_superuser_restores_it_in_the_role_of_its_owner() {
             .filter(|finding| finding.status != "ok")
             .map(|finding| (finding.area, finding.check))
             .collect();
-        let expected = [("webhooks", "signing secret"), ("maintenance", "rounds")]
-            .map(|(area, check)| (area.to_owned(), check.to_owned()));
+        let expected = [
+            ("postgrest", "connected"),
+            ("webhooks", "signing secret"),
+            ("maintenance", "rounds"),
+        ]
+        .map(|(area, check)| (area.to_owned(), check.to_owned()));
         assert_eq!(complaints, expected);
     }
     project.cluster.assert_no_crash();
