@@ -336,7 +336,8 @@ fn a_clerk_that_does_not_answer_is_no_fault_of_the_token() {
     }
     // The next ones find that it failed, and the cool-down keeps them from asking again.
     let mut owner = api.owner();
-    while !owner.value::<bool>("SELECT coalesce(last_error_at >= attempted_at, false) FROM clerk.jwks_fetches")
+    while !owner
+        .value::<bool>("SELECT coalesce(last_error_at >= attempted_at, false) FROM clerk.jwks_fetches")
     {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
