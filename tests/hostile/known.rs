@@ -66,10 +66,6 @@ const CHANGES: [(&str, &str); 14] = [
         "ALTER TABLE clerk.jwks RENAME TO former",
         "clerk.jwks does not exist",
     ),
-    (
-        "ALTER EXTENSION clerk_sync DROP TABLE clerk.instances",
-        "not installed",
-    ),
 ];
 
 /// Takes away what would keep nonsense out of the tables that are changed.
