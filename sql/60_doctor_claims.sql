@@ -32,39 +32,49 @@ CREATE FUNCTION clerk.readers_of_claims() RETURNS TABLE (place text, owner oid, 
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
-    WITH reader AS (
-        SELECT p.pronamespace AS schema, 'pg_proc'::regclass AS catalog, p.oid AS id, p.proowner AS owner, format('function %s', p.oid::regprocedure) AS place,
+    -- Printing SQL waits for whoever has locked a relation in it, so objects are chosen first, and ours are not among them.
+    WITH chosen AS MATERIALIZED (
+        SELECT o.catalog, o.id
+        FROM (
+            SELECT p.pronamespace, 'pg_proc'::regclass, p.oid
+            FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang WHERE l.lanname IN ('sql', 'plpgsql')
+            UNION ALL
+            SELECT c.relnamespace, 'pg_policy'::regclass, p.oid FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
+            UNION ALL
+            SELECT c.relnamespace, 'pg_attrdef'::regclass, d.oid FROM pg_attrdef AS d JOIN pg_class AS c ON c.oid = d.adrelid
+            UNION ALL
+            SELECT c.relnamespace, 'pg_class'::regclass, c.oid FROM pg_class AS c WHERE c.relkind IN ('v', 'm')
+        ) AS o (schema, catalog, id)
+        JOIN pg_namespace AS n ON n.oid = o.schema
+        WHERE NOT starts_with(n.nspname, 'pg_') AND n.nspname <> ALL (ARRAY['information_schema', 'clerk'])
+          AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.catalog AND d.objid = o.id AND d.deptype = 'e')
+    ), printed AS MATERIALIZED (
+        SELECT p.proowner AS owner, format('function %s', p.oid::regprocedure) AS place,
             COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc) AS definition,
             clerk.with_nullif(pg_get_functiondef(p.oid)) AS mend
-        FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
-        WHERE l.lanname IN ('sql', 'plpgsql')
+        FROM chosen AS o JOIN pg_proc AS p ON o.catalog = 'pg_proc'::regclass AND p.oid = o.id
         UNION ALL
-        SELECT c.relnamespace, 'pg_policy'::regclass, p.oid, c.relowner, format('policy %I on %s', p.polname, c.oid::regclass),
+        SELECT c.relowner, format('policy %I on %s', p.polname, c.oid::regclass),
             concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)),
             format('ALTER POLICY %I ON %s', p.polname, c.oid::regclass)
                 || COALESCE(' USING (' || clerk.with_nullif(pg_get_expr(p.polqual, p.polrelid)) || ')', '')
                 || COALESCE(' WITH CHECK (' || clerk.with_nullif(pg_get_expr(p.polwithcheck, p.polrelid)) || ')', '')
-        FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
+        FROM chosen AS o JOIN pg_policy AS p ON o.catalog = 'pg_policy'::regclass AND p.oid = o.id JOIN pg_class AS c ON c.oid = p.polrelid
         UNION ALL
-        SELECT c.relnamespace, 'pg_attrdef'::regclass, d.oid, c.relowner, format('default of %s.%I', c.oid::regclass, a.attname),
+        SELECT c.relowner, format('default of %s.%I', c.oid::regclass, a.attname),
             pg_get_expr(d.adbin, d.adrelid),
             format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', c.oid::regclass, a.attname, clerk.with_nullif(pg_get_expr(d.adbin, d.adrelid)))
-        FROM pg_attrdef AS d JOIN pg_class AS c ON c.oid = d.adrelid JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        FROM chosen AS o JOIN pg_attrdef AS d ON o.catalog = 'pg_attrdef'::regclass AND d.oid = o.id
+        JOIN pg_class AS c ON c.oid = d.adrelid JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
         UNION ALL
-        SELECT c.relnamespace, 'pg_class'::regclass, c.oid, c.relowner, format('view %s', c.oid::regclass), printed.query,
+        SELECT c.relowner, format('view %s', c.oid::regclass), query.text,
             concat_ws(' ',
                 CASE c.relkind WHEN 'v' THEN 'CREATE OR REPLACE VIEW' ELSE 'drop it, then CREATE MATERIALIZED VIEW' END, c.oid::regclass,
-                'WITH (' || array_to_string(c.reloptions, ', ') || ')', 'AS', clerk.with_nullif(printed.query))
-        -- pg_get_viewdef() waits for whoever has locked what the view reads, so it is not asked about our own views.
-        FROM pg_class AS c,
-            LATERAL (SELECT CASE WHEN c.relnamespace <> 'clerk'::regnamespace THEN rtrim(pg_get_viewdef(c.oid), ';') END) AS printed (query)
-        WHERE c.relkind IN ('v', 'm')
+                'WITH (' || array_to_string(c.reloptions, ', ') || ')', 'AS', clerk.with_nullif(query.text))
+        FROM chosen AS o JOIN pg_class AS c ON o.catalog = 'pg_class'::regclass AND c.oid = o.id,
+            LATERAL (SELECT rtrim(pg_get_viewdef(c.oid), ';')) AS query (text)
     )
-    SELECT r.place, r.owner, r.definition, r.mend || ';'
-    FROM reader AS r JOIN pg_namespace AS n ON n.oid = r.schema
-    WHERE r.definition ~ 'request\.jwt\.claims'
-      AND NOT starts_with(n.nspname, 'pg_') AND n.nspname <> ALL (ARRAY['information_schema', 'clerk'])
-      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = r.catalog AND d.objid = r.id AND d.deptype = 'e')
+    SELECT p.place, p.owner, p.definition, p.mend || ';' FROM printed AS p WHERE p.definition ~ 'request\.jwt\.claims'
 $body$;
 COMMENT ON FUNCTION clerk.readers_of_claims() IS
     'The functions in SQL and PL/pgSQL, policies, column defaults and views outside of system schemas, ours and extensions in which request.jwt.claims is named: what each is, its owner, its SQL, and the statement that makes it anew with nullif() around the setting. STABLE. Callable by the owner.';

@@ -19,7 +19,7 @@ fn database() -> (TestDb<'static>, Client) {
 }
 
 /// What the owner does, and what the message names.
-const CHANGES: [(&str, &str); 14] = [
+const CHANGES: [(&str, &str); 13] = [
     (
         "UPDATE clerk.instances SET authorized_parties = NULL",
         "authorized_parties",
