@@ -117,12 +117,12 @@ AS $body$
     UNION ALL
     (
         SELECT 'no password', 'failed', format('%s: %s', t.place, t.fault),
-            'keys, or a secret that only those know who sign tokens', t.mend, t.mend_as
+            'a key set, or a secret known only to whoever signs tokens', t.mend, t.mend_as
         FROM trap AS t ORDER BY t.mend
     )
     UNION ALL
-    SELECT 'no password', 'ok', 'nothing public that PostgREST takes for a secret',
-        'keys, or a secret that only those know who sign tokens', NULL, NULL
+    SELECT 'no password', 'ok', 'no public text in the place of a secret',
+        'a key set, or a secret known only to whoever signs tokens', NULL, NULL
     WHERE NOT EXISTS (SELECT FROM trap)
 
     UNION ALL

@@ -1,5 +1,5 @@
--- clerk.doctor(): what somebody added to the extension's tables, and foreign keys that wait for deletions which never come. After everything
--- that makes a table, a view or a part of one.
+-- clerk.doctor(): what somebody added to the extension's tables, and foreign keys with an action that never happens. Included
+-- after everything that makes a table, a view or a part of one.
 
 -- pg_dump takes of an extension's tables the rows and nothing else: what was added to a table is not in the dump, and the rows of a table
 -- with another column cannot be restored.
@@ -41,7 +41,7 @@ CREATE TABLE clerk.own_parts (
     name text,
     PRIMARY KEY (relation, kind, name)
 );
-COMMENT ON TABLE clerk.own_parts IS 'The parts of our tables and views that the extension itself made. What they have besides, clerk.doctor() lists.';
+COMMENT ON TABLE clerk.own_parts IS 'The parts of our tables and views that the extension itself made. clerk.doctor() lists what else they have.';
 COMMENT ON COLUMN clerk.own_parts.relation IS 'Table or view, without its schema.';
 COMMENT ON COLUMN clerk.own_parts.kind IS 'COLUMN, CONSTRAINT, INDEX, TRIGGER, RULE or POLICY.';
 COMMENT ON COLUMN clerk.own_parts.name IS 'Its name.';
@@ -107,7 +107,7 @@ AS $body$
         FROM waiting AS w ORDER BY w.conrelid::regclass::text COLLATE "C", w.conname
     )
     UNION ALL
-    SELECT 'foreign keys to the mirror', 'ok', 'none waits for a row to be removed', 'foreign keys without an action', NULL, NULL
+    SELECT 'foreign keys to the mirror', 'ok', 'none has an ON DELETE action', 'foreign keys without an action', NULL, NULL
     WHERE NOT EXISTS (SELECT FROM waiting)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_foreign_keys() IS

@@ -5,6 +5,7 @@ use clerk_tests::{Cluster, Sql};
 
 use crate::handover::as_supabase;
 use crate::handover::project::Project;
+use crate::handover::rotation::hard_rotation;
 use crate::scene::{last_round, launcher, token_of, verified, wait_until};
 
 /// The line of the manual.
@@ -66,12 +67,7 @@ fn a_rotated_key_is_handed_over_within_a_minute_with_nobody_connected() {
     project.assert_handed_over("before");
     let requests = project.clerk.jwks_requests();
     project.clerk.rotate(Rotation::New);
-    let mut elsewhere = cluster.superuser();
-    elsewhere.run(&format!(
-        "CREATE EXTENSION pg_cron;
-         SELECT cron.schedule_in_database('clerk_sync', '* * * * *', 'select clerk.maintain()', '{}')",
-        project.db.name()
-    ));
+    schedule(&cluster, &project);
     wait_for(&project.clerk, requests + 1);
     // What a call does is seen when it has ended.
     let fetched =
@@ -79,6 +75,25 @@ fn a_rotated_key_is_handed_over_within_a_minute_with_nobody_connected() {
     wait_until("the call has ended", || project.owner().value::<bool>(fetched));
     project.clerk.fault(Fault::Down);
     project.assert_handed_over("after a call by pg_cron");
+}
+
+#[test]
+#[ignore = "takes minutes: scripts/postgrest-matrix"]
+fn a_hard_rotation_is_over_in_time_by_cron_at_defaults() {
+    let cluster = as_supabase(with_cron());
+    let project = Project::bare(&cluster);
+    project.connect();
+    schedule(&cluster, &project);
+    hard_rotation(&project, "pg_cron every minute", 130);
+}
+
+/// From another database, as a superuser.
+fn schedule(cluster: &Cluster, project: &Project) {
+    cluster.superuser().run(&format!(
+        "CREATE EXTENSION pg_cron;
+         SELECT cron.schedule_in_database('clerk_sync', '* * * * *', 'select clerk.maintain()', '{}')",
+        project.db.name()
+    ));
 }
 
 /// pg_cron begins at the full minute, which may be as long as that away.

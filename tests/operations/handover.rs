@@ -14,11 +14,12 @@ mod realtime;
 mod relaying;
 mod requests;
 mod restarts;
-mod rotation;
+pub mod rotation;
+mod shared_secrets;
 mod traps;
 
 use clerk_sim::Simulator;
-use clerk_tests::{Cluster, Sql, TestDb};
+use clerk_tests::{Cluster, Failure, Sql, TestDb};
 use postgres::Client;
 use serde_json::Value;
 
@@ -66,6 +67,17 @@ fn connect(owner: &mut Client) -> Value {
 fn connect_with(owner: &mut Client, existing_keys: &str) -> Value {
     let answer: String = owner.value_of("SELECT clerk.connect_postgrest($1)::text", &[&existing_keys]);
     serde_json::from_str(&answer).expect("the answer is JSON")
+}
+
+/// The error of connecting, which changes no setting and says what to do next.
+fn refusal(owner: &mut Client, existing_keys: Option<&str>) -> Failure {
+    let failure = owner.failure_of("SELECT clerk.connect_postgrest($1)", &[&existing_keys]);
+    assert_eq!(settings_of_authenticator(owner), [] as [&str; 0], "{failure:?}");
+    assert!(
+        failure.hint.as_ref().is_some_and(|hint| !hint.is_empty()),
+        "{failure:?}"
+    );
+    failure
 }
 
 /// One column of `clerk.postgrest_connection()`, as text.

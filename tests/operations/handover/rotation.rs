@@ -1,9 +1,11 @@
 //! A key that Clerk rotates reaches everybody who verifies tokens, with nobody connected: by the launcher's doing. What pg_cron
 //! does is in `cron`.
 
-use std::time::Instant;
+use std::thread::scope;
+use std::time::{Duration, Instant};
 
 use clerk_sim::{Fault, Rotation};
+use clerk_tests::Cluster;
 
 use super::postgrest::{Postgrest, Secret};
 use super::project::{Project, assert_set};
@@ -45,4 +47,51 @@ fn a_rotated_key_is_live_everywhere_within_one_interval() {
         unreachable!()
     };
     assert_set(keys, &published, "PostgREST");
+}
+
+#[test]
+#[ignore = "takes minutes: scripts/postgrest-matrix"]
+fn a_hard_rotation_is_over_in_time_at_defaults() {
+    scope(|threads| {
+        for (interval, limit) in [("60s", 70), ("10s", 20)] {
+            threads.spawn(move || {
+                let settings = [
+                    ("shared_preload_libraries", "clerk_sync"),
+                    ("clerk.maintain_interval", interval),
+                ];
+                let cluster = as_supabase(Cluster::start(&settings));
+                let project = Project::bare(&cluster);
+                project.connect();
+                hard_rotation(&project, &format!("launcher every {interval}"), limit);
+            });
+        }
+    });
+}
+
+/// Prints how long PostgREST refuses the tokens of a new key that replaces the old one just after a round has fetched it, the worst
+/// moment.
+///
+/// # Panics
+/// If that takes longer than `limit` seconds.
+pub fn hard_rotation(project: &Project, by: &str, limit: u64) {
+    let mut postgrest = Postgrest::start(&project.db, Some(SECRET));
+    let requests = project.clerk.jwks_requests();
+    while project.clerk.jwks_requests() == requests {
+        postgrest.tick();
+    }
+    let fetched = Instant::now();
+    while fetched.elapsed() < Duration::from_secs(1) {
+        postgrest.tick();
+    }
+    project.clerk.rotate(Rotation::New);
+    let (rotated, limit) = (Instant::now(), Duration::from_secs(limit));
+    while !postgrest.accepts(&project.clerk.jwks()["keys"][0]) {
+        postgrest.tick();
+        assert!(rotated.elapsed() <= limit, "a hard rotation, {by}");
+    }
+    let what = format!("hard rotation, {by}");
+    println!(
+        "{what:<46} {:>5.1} s of at most {limit:?}",
+        rotated.elapsed().as_secs_f64()
+    );
 }
