@@ -36,16 +36,19 @@ pub fn verify(token: &str, token_type: TokenType) -> Result<Rc<Credential>, Faul
 /// The trust under which the signature holds. A token that fits no cached key may be signed by a newer one, also under
 /// a key id we know: a Clerk key id is the instance's id and outlives a rotation.
 fn trust_that_signed(jwt: &Jwt) -> Result<(Rc<Trust>, u64), Fault> {
-    let mut changes = trust::changes();
-    let mut trust = trust::current();
-    if let Err(refusal) = check_signature(&trust, jwt) {
+    // What another session fetched may be older than the token's key; then this session fetches.
+    const FETCHES: usize = 2;
+    for _ in 0..FETCHES {
+        let (changes, trust) = (trust::changes(), trust::current());
+        let Err(refusal) = check_signature(&trust, jwt) else {
+            return Ok((trust, changes));
+        };
         if !keys::fetch_newer(instance_of(&trust, jwt)?, &refusal, changes)? {
             return Err(refusal.into());
         }
-        changes = trust::changes();
-        trust = trust::current();
-        check_signature(&trust, jwt)?;
     }
+    let (changes, trust) = (trust::changes(), trust::current());
+    check_signature(&trust, jwt)?;
     Ok((trust, changes))
 }
 

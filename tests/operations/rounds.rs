@@ -116,8 +116,15 @@ fn a_token_and_a_call_that_fetch_at_once() {
             clerk.rotate(Rotation::New);
         }
         let token = token_of(&clerk, "user_ada");
+        let mut administrator = db.superuser();
+        // A change of anything else while the token waits brings no key.
+        let change = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            administrator.run("UPDATE clerk.instances SET issuer = issuer");
+        });
         assert_eq!(verified(&mut db.superuser(), &token), Ok("user_ada".to_owned()));
         assert_eq!(clerk.jwks_requests(), before + requests);
+        change.join().expect("the change is made");
         let report = call.join().expect("the call ends well");
         assert_eq!(report["keys"], json!({ "due": 1, "fetched": 1 }));
     }
