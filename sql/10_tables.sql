@@ -79,6 +79,8 @@ CREATE TABLE clerk.settings (
     token_header text NOT NULL DEFAULT '',
     anonymous_role text NOT NULL DEFAULT 'anon',
     signed_in_role text NOT NULL DEFAULT 'authenticated',
+    clock_skew_seconds integer NOT NULL DEFAULT 5
+        CHECK (clock_skew_seconds OPERATOR(pg_catalog.>=) 0 AND clock_skew_seconds OPERATOR(pg_catalog.<=) 60),
     deleted_users text NOT NULL DEFAULT 'scrub'
         CHECK (deleted_users OPERATOR(pg_catalog.=) ANY (ARRAY['keep', 'scrub', 'remove'])),
     payload_retention interval NOT NULL DEFAULT '30 days' CHECK (payload_retention OPERATOR(pg_catalog.>=) '0'),
@@ -98,6 +100,7 @@ COMMENT ON COLUMN clerk.settings.exempt_roles IS 'Roles that such tokens may hav
 COMMENT ON COLUMN clerk.settings.token_header IS 'Header, in lower case, in which clerk.pre_request() takes a Clerk token. Empty: none.';
 COMMENT ON COLUMN clerk.settings.anonymous_role IS 'The role that PostgREST gives to requests without a token.';
 COMMENT ON COLUMN clerk.settings.signed_in_role IS 'The role of requests that such a header signs in.';
+COMMENT ON COLUMN clerk.settings.clock_skew_seconds IS 'How far this server''s clock and Clerk''s may be apart where the times of tokens are judged; see clerk.configure().';
 COMMENT ON COLUMN clerk.settings.deleted_users IS 'What stays of a person whom Clerk deleted: keep (everything), scrub (ids and times) or remove (also no payload in the ledger).';
 COMMENT ON COLUMN clerk.settings.payload_retention IS 'How long the ledger keeps payloads.';
 COMMENT ON COLUMN clerk.settings.event_retention IS 'How long the ledger keeps ids and states. A delivery that comes again later would count as new, and still change nothing.';

@@ -41,7 +41,13 @@ CREATE FUNCTION clerk.current_actor_id() RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'clerk_current_actor_id';
 COMMENT ON FUNCTION clerk.current_actor_id() IS
-    'Who impersonates the user (act.sub); NULL normally. NULL when nobody is signed in through Clerk: nothing set, claims of no configured instance (anon and service keys, GoTrue), or a pending session. Raises class 28 with Clerk''s reason code in DETAIL when clerk.jwt holds a faulty token, or claims of a configured instance are no session''s or not by an authorized party. STABLE. Callable by everyone.';
+    'Who uses the session in the user''s place (act.sub): a person who impersonates the user, or an agent, as current_actor_type() says; NULL normally. NULL when nobody is signed in through Clerk: nothing set, claims of no configured instance (anon and service keys, GoTrue), or a pending session. Raises class 28 with Clerk''s reason code in DETAIL when clerk.jwt holds a faulty token, or claims of a configured instance are no session''s or not by an authorized party. STABLE. Callable by everyone.';
+
+CREATE FUNCTION clerk.current_actor_type() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'clerk_current_actor_type';
+COMMENT ON FUNCTION clerk.current_actor_type() IS
+    'Who uses the session in the user''s place: agent for a program that acts for the user (act.type is agent), user for a person who impersonates the user and for whatever else act says; NULL normally. NULL when nobody is signed in through Clerk: nothing set, claims of no configured instance (anon and service keys, GoTrue), or a pending session. Raises class 28 with Clerk''s reason code in DETAIL when clerk.jwt holds a faulty token, or claims of a configured instance are no session''s or not by an authorized party. STABLE. Callable by everyone.';
 
 CREATE FUNCTION clerk.current_claims() RETURNS jsonb
     LANGUAGE c STABLE PARALLEL SAFE
@@ -53,7 +59,7 @@ CREATE FUNCTION clerk.claim(VARIADIC path text[]) RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'clerk_claim';
 COMMENT ON FUNCTION clerk.claim(text[]) IS
-    'One value out of the caller''s claims, as current_claims() #>> path: claim(''o'', ''id''), claim(''metadata'', ''plan''). NULL if it is not there, null, or nobody is signed in. A dotted path is refused (22023) with the right spelling as hint; names that are URLs are not. Otherwise raises as current_claims(). STABLE. Callable by everyone.';
+    'One value out of the caller''s claims, as current_claims() #>> path: claim(''o'', ''id''), claim(''metadata'', ''plan''). NULL if it is not there, null, or nobody is signed in. A path with dots or arrows is refused (22023) with the right spelling as hint; names that are URLs are not. Otherwise raises as current_claims(). STABLE. Callable by everyone.';
 
 -- Leakproof: by argument it neither raises nor logs.
 CREATE FUNCTION clerk.has_role(role text) RETURNS boolean
@@ -90,9 +96,9 @@ COMMENT ON FUNCTION clerk.has_reverification(text, integer) IS
     'Whether the session''s factors were verified recently enough: a preset (strict_mfa, strict, moderate, lax), or a level (first_factor, second_factor, multi_factor) with the minutes after which it is too old. As has({reverification}) of Clerk''s SDKs; an age equal to the minutes is too old. False for NULL, without factor ages in the token, and when nobody is signed in. An unknown preset or level, a level without minutes, or minutes with a preset raise 22023. STABLE. Callable by everyone.';
 
 CREATE FUNCTION clerk.has(
-    role text DEFAULT '', permission text DEFAULT '', feature text DEFAULT '', plan text DEFAULT '', reverification text DEFAULT ''
+    role text DEFAULT '*', permission text DEFAULT '*', feature text DEFAULT '*', plan text DEFAULT '*', reverification text DEFAULT '*'
 ) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'clerk_has';
 COMMENT ON FUNCTION clerk.has(text, text, text, text, text) IS
-    'Whether the caller has all that is asked, as has() of Clerk''s SDKs: has(role => ''org:admin'', plan => ''pro''). An argument left out ('''') is not asked; NULL is false; asking nothing is false. reverification is a preset, or level:minutes as in second_factor:30; an unknown one raises 22023. STABLE. Callable by everyone.';
+    'Whether the caller has all that is asked, as has() of Clerk''s SDKs: has(role => ''org:admin'', plan => ''pro''). An argument left out (''*'') is not asked; NULL, an empty text and asking nothing are false. reverification is a preset, or level:minutes as in second_factor:30; any other text raises 22023. STABLE. Callable by everyone.';

@@ -1,11 +1,11 @@
 -- What administrators call that is not declared in Rust.
 
-CREATE FUNCTION clerk.import_jwks(issuer text, jwks jsonb) RETURNS integer
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+CREATE FUNCTION clerk.import_jwks(issuer text, keys text, kid text DEFAULT NULL) RETURNS integer
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_import_jwks';
-COMMENT ON FUNCTION clerk.import_jwks(text, jsonb) IS
-    'Makes a key set ({"keys": […]}, RFC 7517) the instance''s whole set without fetching; returns how many keys it holds. Refuses (22023) private and symmetric keys, RSA keys under 2048 bits, repeated key ids and sets without a usable key; other kinds of public keys are left out. NULL for NULL. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+COMMENT ON FUNCTION clerk.import_jwks(text, text, text) IS
+    'Makes keys the instance''s whole set without fetching; returns how many there are. keys is a key set ({"keys": […]}, RFC 7517), or a public key as PEM, which needs kid, the instance''s id (ins_…), and is for RS256. Refuses (22023) private and symmetric keys, RSA keys under 2048 bits, repeated key ids, sets without a usable key, a PEM without kid and a set with one; other kinds of public keys are left out. NULL for NULL as issuer or keys. Raises 42704 for an unknown issuer. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
 -- Handing the administrator's functions to another role.
 
@@ -48,7 +48,7 @@ AS $body$
         'clerk.api_budgets', 'clerk.event_handlers', 'clerk.handler_runs', 'clerk.instances', 'clerk.jwks', 'clerk.jwks_fetches', 'clerk.settings',
         'clerk.webhook_events', 'clerk.webhook_rejections',
         'clerk.sync_progress', 'clerk.sync_runs', 'clerk.sync_steps', 'clerk.sync_watermarks',
-        'clerk.tokens_without_role', 'clerk.status',
+        'clerk.token_problems', 'clerk.status',
         'clerk.maintenance_rounds'
     ]::regclass[])
 $body$;

@@ -71,10 +71,37 @@ AS $body$
         'the claim "role": "authenticated" in session tokens; without it PostgREST runs them as anon, and people see nothing',
         'https://dashboard.clerk.com/setup/supabase adds it; or Sessions, Customize session token: {"role": "authenticated"}. Good an hour after the last one.',
         'Clerk''s dashboard'
-    FROM clerk.tokens_without_role AS t
+    FROM clerk.token_problems AS t WHERE t.reason = 'role-claim-missing'
+
+    UNION ALL
+    -- Strangers can send anything; what they cannot make are genuine tokens, and these are refused for what is configured.
+    SELECT 'tokens without azp', CASE WHEN max(t.last_seen_at) > clock_timestamp() - interval '1 hour' THEN 'warning' ELSE 'ok' END,
+        COALESCE(
+            string_agg(format('%s refused of %s, last %s', t.seen, t.issuer, clerk.when_and_age(t.last_seen_at)), ', ' ORDER BY t.issuer),
+            'none was refused'
+        ),
+        'none refused within an hour: tokens of a browser''s first request, of native apps and of the Backend API have no azp',
+        string_agg(format('SELECT * FROM clerk.configure(issuer => %L, allow_missing_azp => true);', t.issuer), ' ' ORDER BY t.issuer)
+            || ' -- if such requests are yours',
+        clerk.sql_as_owner()
+    FROM clerk.token_problems AS t WHERE t.reason = 'azp-missing'
+
+    UNION ALL
+    SELECT 'refused tokens', CASE WHEN max(t.last_seen_at) > clock_timestamp() - interval '1 hour' THEN 'note' ELSE 'ok' END,
+        COALESCE(
+            string_agg(
+                format('%s %s of %s, last %s', t.seen, t.reason, COALESCE(t.issuer, 'no configured issuer'), clerk.when_and_age(t.last_seen_at)),
+                ', ' ORDER BY t.reason, t.issuer
+            ),
+            'none'
+        ),
+        'none within an hour, if only your own clients send tokens',
+        'Look the reasons up under "Reason codes" in docs/errors.md.',
+        'the clients'
+    FROM clerk.token_problems AS t WHERE t.reason NOT IN ('role-claim-missing', 'azp-missing')
 $body$;
 COMMENT ON FUNCTION clerk.doctor_tokens() IS
-    'Check of clerk.doctor(): whether tokens arrive without a role claim. VOLATILE. Callable by the owner.';
+    'Checks of clerk.doctor(): whether tokens arrive without a role claim, without azp, or are refused. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.doctor_keys() RETURNS SETOF clerk.finding
     LANGUAGE sql VOLATILE PARALLEL SAFE

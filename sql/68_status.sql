@@ -8,7 +8,7 @@ SELECT
     h.handler_calls, h.handler_calls_quarantined,
     m.last_round_at, m.last_round_error,
     b.last_backfill_at, b.last_reconcile_at, b.last_full_reconcile_at, o.open_runs, o.last_run_error,
-    t.last_token_without_role_at
+    t.last_token_without_role_at, t.last_refused_token_at, t.token_problems
 FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
     (SELECT pg_catalog.count(*) FROM clerk.jwks) AS k (keys),
     -- The instance that is worst off.
@@ -43,7 +43,13 @@ FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
             (pg_catalog.array_agg(o.last_error ORDER BY o.id DESC))[1]
         FROM clerk.sync_runs AS o
     ) AS o (open_runs, last_run_error),
-    (SELECT pg_catalog.max(t.last_seen_at) FROM clerk.tokens_without_role AS t) AS t (last_token_without_role_at),
+    (
+        SELECT pg_catalog.max(t.last_at) FILTER (WHERE t.reason OPERATOR(pg_catalog.=) 'role-claim-missing'),
+            pg_catalog.max(t.last_at) FILTER (WHERE t.reason OPERATOR(pg_catalog.<>) 'role-claim-missing'),
+            COALESCE(pg_catalog.jsonb_object_agg(t.reason, t.seen), '{}')
+        FROM (SELECT p.reason, pg_catalog.sum(p.seen), pg_catalog.max(p.last_seen_at) FROM clerk.token_problems AS p GROUP BY p.reason)
+            AS t (reason, seen, last_at)
+    ) AS t (last_token_without_role_at, last_refused_token_at, token_problems),
     LATERAL (SELECT) AS always
     LEFT JOIN (
         SELECT r.reason, r.minute FROM clerk.webhook_rejections AS r ORDER BY r.minute DESC, r.reason LIMIT 1
@@ -74,4 +80,6 @@ COMMENT ON COLUMN clerk.status.last_reconcile_at IS 'When a reconcile of any kin
 COMMENT ON COLUMN clerk.status.last_full_reconcile_at IS 'When a full reconcile last ended well.';
 COMMENT ON COLUMN clerk.status.open_runs IS 'Number of runs that wait or are under way.';
 COMMENT ON COLUMN clerk.status.last_run_error IS 'What stopped the latest run; NULL if nothing did.';
+COMMENT ON COLUMN clerk.status.last_refused_token_at IS 'When a token was last refused, to about 10 s.';
+COMMENT ON COLUMN clerk.status.token_problems IS 'How often something was wrong with tokens, by reason: the sums of clerk.token_problems.';
 COMMENT ON COLUMN clerk.status.last_token_without_role_at IS 'When a token was last seen that runs as anon because it has no role claim.';

@@ -47,7 +47,8 @@ FUNCTION %1$I.refusal(claims jsonb, instance jsonb) RETURNS text
         WHEN NOT claims ? 'sid' AND instance -> 'accept_template_tokens' <> 'true' THEN 'token-type-mismatch'
         WHEN claims ? 'sid' AND %1$I.filled(claims -> 'sid') IS NULL THEN 'token-type-mismatch'
         WHEN claims ? 'client_id' THEN 'token-type-mismatch'
-        WHEN claims -> 'aud' NOT IN ('""', '[]') AND NOT (
+        -- Null, an empty string and a list of nothing else name no audience.
+        WHEN jsonb_path_exists(claims -> 'aud', '$[*] ? (@.type() != "null" && (@.type() != "string" || @ != ""))') AND NOT (
             (jsonb_typeof(claims -> 'aud') = 'string' OR %1$I.all_strings(claims -> 'aud'))
             AND jsonb_path_exists(claims -> 'aud', '$[*] ? (@ == $accepted[*])', jsonb_build_object('accepted', instance -> 'audiences'))
         ) THEN 'token-invalid-audience'
@@ -115,7 +116,17 @@ FUNCTION %1$I.current_actor_id() RETURNS text
     LANGUAGE sql STABLE PARALLEL %3$s
     RETURN %1$I.filled(%1$I.current_claims() #> '{act,sub}')
 $definition$,
-    'Who impersonates the user; NULL normally.'
+    'Who uses the session in the user''s place: a person or an agent; NULL normally.'
+), (
+    'current_actor_type', $definition$
+FUNCTION %1$I.current_actor_type() RETURNS text
+    LANGUAGE sql STABLE PARALLEL %3$s
+    RETURN (
+        SELECT CASE WHEN c.claims #> '{act,type}' = '"agent"' AND jsonb_typeof(c.claims -> 'act') = 'object' THEN 'agent' ELSE 'user' END
+        FROM %1$I.current_claims() AS c (claims) WHERE c.claims -> 'act' <> 'null'
+    )
+$definition$,
+    'Who that is: agent for a program that acts for the user, user for a person who impersonates the user; NULL normally.'
 ), (
     'current_org', $definition$
 FUNCTION %1$I.current_org() RETURNS jsonb
@@ -126,7 +137,7 @@ DECLARE
     claims CONSTANT jsonb := %1$I.current_claims();
     org CONSTANT jsonb := CASE
         WHEN NOT claims ? 'sid' THEN NULL
-        WHEN NOT claims ? 'v' THEN jsonb_build_object(
+        WHEN NOT claims ? 'v' OR claims -> 'v' IN ('1', '"1"') THEN jsonb_build_object(
             'id', claims -> 'org_id', 'slug', claims -> 'org_slug', 'role', claims -> 'org_role', 'permissions', claims -> 'org_permissions')
         WHEN claims -> 'v' IN ('2', '"2"') AND jsonb_typeof(claims -> 'o') = 'object' THEN jsonb_build_object(
             'id', claims #> '{o,id}', 'slug', claims #> '{o,slg}', 'role', claims #> '{o,rol}',
@@ -172,18 +183,21 @@ BEGIN
         RETURN NULL;
     END IF;
     FOREACH key IN ARRAY path LOOP
-        IF key LIKE '%%.%%' AND key NOT LIKE '%%://%%' THEN
+        IF key ~ '[.]|->' AND key NOT LIKE '%%://%%' THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('claim() was asked for %%L; a path is given as separate arguments', key),
-                HINT = format('Write claim(''%%s'').', replace(key, '.', ''', '''));
+                HINT = format('Write claim(%%s).', (
+                    SELECT string_agg(quote_literal(btrim(part, ' ''"')), ', ' ORDER BY number)
+                    FROM regexp_split_to_table(key, '->>|->|[.]') WITH ORDINALITY AS parts (part, number)
+                ));
         END IF;
     END LOOP;
     RETURN %1$I.current_claims() #>> path;
 END
 $function$
 $definition$,
-    'One value out of the claims: claim(''o'', ''id''). A dotted path raises 22023.'
+    'One value out of the claims: claim(''o'', ''id''). A path with dots or arrows raises 22023.'
 )
 $body$;
 COMMENT ON FUNCTION clerk.eject_identity_templates() IS

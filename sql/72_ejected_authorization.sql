@@ -123,7 +123,7 @@ DECLARE
     END;
     entry text;
 BEGIN
-    IF slug = '' OR NOT claims ? 'sid' OR claims -> 'v' NOT IN ('2', '"2"') OR %1$I.filled(claims -> claim) IS NULL OR NOT claims ? 'v' THEN
+    IF slug = '' OR NOT claims ? 'sid' OR claims -> 'v' NOT IN ('1', '"1"', '2', '"2"') OR %1$I.filled(claims -> claim) IS NULL THEN
         RETURN false;
     END IF;
     FOREACH entry IN ARRAY %1$I.scoped_entries(claims ->> claim) LOOP
@@ -204,7 +204,7 @@ $definition$,
 ), (
     'has', $definition$
 FUNCTION %1$I.has(
-    role text DEFAULT '', permission text DEFAULT '', feature text DEFAULT '', plan text DEFAULT '', reverification text DEFAULT ''
+    role text DEFAULT '*', permission text DEFAULT '*', feature text DEFAULT '*', plan text DEFAULT '*', reverification text DEFAULT '*'
 ) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL %3$s
     SET search_path = pg_catalog, pg_temp
@@ -215,22 +215,27 @@ DECLARE
     verified boolean := true;
     signed_in boolean;
 BEGIN
-    IF reverification <> '' THEN
-        verified := %1$I.has_reverification(level, CASE
-            WHEN strpos(reverification, ':') > 0 AND minutes ~ '^[-+]?[0-9]{1,9}$' THEN minutes::integer
-        END);
+    IF reverification <> '*' THEN
+        IF strpos(reverification, ':') > 0 AND minutes !~ '^[0-9]{1,9}$' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('%%L is no number of minutes', minutes),
+                HINT = 'Write a preset alone, or a level and its minutes in digits, as in second_factor:30.';
+        END IF;
+        verified := %1$I.has_reverification(level, CASE WHEN strpos(reverification, ':') > 0 THEN minutes::integer END);
     END IF;
     signed_in := %1$I.current_user_id() IS NOT NULL;
     RETURN COALESCE(
-        role || permission || feature || plan || reverification <> '' AND signed_in
-            AND (role = '' OR %1$I.has_role(role)) AND (permission = '' OR %1$I.has_permission(permission))
-            AND (feature = '' OR %1$I.has_feature(feature)) AND (plan = '' OR %1$I.has_plan(plan)) AND verified,
+        (role, permission, feature, plan, reverification) <> ('*', '*', '*', '*', '*') AND signed_in
+            AND (role = '*' OR %1$I.has_role(role)) AND (permission = '*' OR %1$I.has_permission(permission))
+            AND (feature = '*' OR %1$I.has_feature(feature)) AND (plan = '*' OR %1$I.has_plan(plan)) AND verified
+            AND num_nulls(role, permission, feature, plan, reverification) = 0,
         false
     );
 END
 $function$
 $definition$,
-    'Whether the user has all that is asked. An argument left out ('''') is not asked; NULL is false; asking nothing is false.'
+    'Whether the user has all that is asked. An argument left out (''*'') is not asked; NULL, an empty text and asking nothing are false.'
 )
 $body$;
 COMMENT ON FUNCTION clerk.eject_authorization_templates() IS

@@ -59,7 +59,7 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA clerk FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     clerk.current_user_id, clerk.current_session_id, clerk.current_org_id, clerk.current_org_slug, clerk.current_org_role,
-    clerk.current_org_permissions, clerk.current_actor_id, clerk.current_claims, clerk.claim, clerk.has_role,
+    clerk.current_org_permissions, clerk.current_actor_id, clerk.current_actor_type, clerk.current_claims, clerk.claim, clerk.has_role,
     clerk.has_permission, clerk.has_feature, clerk.has_plan, clerk.has_reverification, clerk.has, clerk.whoami,
     clerk.authenticate, clerk.clear_authentication, clerk.check_request, clerk.pre_request
 TO PUBLIC;

@@ -38,7 +38,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     token::trust::watch_for_changes();
     identity::datums::free_at_transaction_end();
-    identity::missing_role::watch_transactions();
+    identity::problems::watch_transactions();
     // SAFETY: reads a variable of the process.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         workers::launcher::register();
@@ -61,7 +61,7 @@ install_script! { "bootstrap":
     "mirror_tables_on_demand" "../sql/15_mirror_on_demand.sql";
     "ledger" "../sql/16_ledger.sql";
     "addresses" "../sql/17_addresses.sql";
-    "tokens_without_role" "../sql/18_tokens_without_role.sql";
+    "token_problems" "../sql/18_token_problems.sql";
     "identity" "../sql/20_identity.sql";
     "views" "../sql/25_views.sql";
     "token" "../sql/30_token.sql";

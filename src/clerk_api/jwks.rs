@@ -30,7 +30,7 @@ pub fn fetch_dated(url: &str) -> Result<(Vec<Jwk>, Option<i64>), Refusal> {
         Refusal::new(
             Reason::JwkRemoteFailedToLoad,
             format!("fetching Clerk's keys from {} failed: {error}", quote(url)),
-            "Check that the database server can reach this URL, or bring the keys with clerk.import_jwks(issuer, jwks).",
+            "Check that the database server can reach this URL, or bring the keys with clerk.import_jwks(issuer, keys).",
         )
     })?;
     let keys = parse_jwks(&response.body).map_err(|error| {

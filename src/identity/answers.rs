@@ -5,7 +5,7 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use super::resolve::{Identity, resolve};
-use super::{datums, expiry, stamp};
+use super::{datums, expiry, problems, stamp};
 use crate::call::Call;
 use crate::pg::backend_local::BackendLocal;
 use crate::settings;
@@ -22,9 +22,10 @@ pub enum Answer {
     OrgRole,
     OrgPermissions,
     ActorId,
+    ActorType,
 }
 
-const ANSWERS: usize = 7;
+const ANSWERS: usize = 8;
 
 #[derive(Clone, Copy)]
 enum Slot {
@@ -100,7 +101,9 @@ pub fn identity(call: &Call) -> Identity {
     refresh();
     let credential = CURRENT.with(|current| current.identity.clone())?;
     if let Err(refusal) = expiry::judge(&credential, call) {
-        crate::error::Fault::from(refusal).raise();
+        let fault = crate::error::Fault::from(refusal);
+        problems::count_refused_caller(&fault);
+        fault.raise();
     }
     Some(credential)
 }
@@ -114,6 +117,7 @@ fn refresh() {
     // A refused identity is not remembered: the next call is refused anew.
     let identity = resolve().unwrap_or_else(|fault| {
         forget();
+        problems::count_refused_caller(&fault);
         fault.raise()
     });
     let bytes = (!settings::owns_request_claims()).then(settings::request_claims);
@@ -165,5 +169,6 @@ fn make(answer: Answer, credential: &Credential) -> Option<pg_sys::Datum> {
         Answer::OrgRole => org?.role.as_deref().into_datum(),
         Answer::OrgPermissions => org?.permissions.clone().into_datum(),
         Answer::ActorId => session.actor_id.as_deref().into_datum(),
+        Answer::ActorType => session.actor_type?.as_str().into_datum(),
     }
 }

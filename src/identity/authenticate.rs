@@ -5,6 +5,7 @@ use std::ffi::CString;
 use clerk_core::TokenType;
 use pgrx::prelude::*;
 
+use super::problems;
 use super::resolve::{Source, signed_out};
 use crate::error::Fault;
 use crate::pg::hidden_statement::HiddenStatement;
@@ -25,7 +26,10 @@ fn authenticate(token: Option<&str>) -> Option<String> {
         )
         .raise();
     }
-    let credential = verify(token, TokenType::Session).unwrap_or_else(|fault| fault.raise());
+    let credential = verify(token, TokenType::Session).unwrap_or_else(|fault| {
+        problems::count_refused(&fault, token);
+        fault.raise()
+    });
     let setting = CString::new(token).unwrap_or_default();
     settings::set_request_token(&setting);
     warn_outside_transaction("clerk.authenticate()");

@@ -24,17 +24,22 @@ fn claim(call: &Call) -> Option<pg_sys::Datum> {
     let path = call.argument(0)?;
     // SAFETY: the argument is declared as text[].
     let keys = unsafe { Vec::<Option<String>>::from_datum(path, false) }?;
-    keys.iter().flatten().for_each(|key| refuse_dots(key));
+    keys.iter().flatten().for_each(|key| refuse_paths(key));
     let claims = answers::identity(call)?.claims_as_jsonb();
     // SAFETY: a jsonb and a text[], as the function wants.
     unsafe { direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[Some(claims), Some(path)]) }
 }
 
-/// `claim('o.id')` would look for a claim of that very name, find none and deny for ever. Names that are URLs, as
-/// namespaced claims have, are left alone.
-fn refuse_dots(key: &str) {
-    if key.contains('.') && !key.contains("://") {
-        let parts: Vec<String> = key.split('.').map(|part| format!("'{part}'")).collect();
+/// `claim('o.id')` and `claim('o->>id')` would look for a claim of that very name, find none and deny for ever. Names that are
+/// URLs, as namespaced claims have, are left alone.
+fn refuse_paths(key: &str) {
+    if (key.contains('.') || key.contains("->")) && !key.contains("://") {
+        let parts: Vec<String> = key
+            .replace("->>", ".")
+            .replace("->", ".")
+            .split('.')
+            .map(|part| format!("'{}'", part.trim_matches([' ', '\'', '"'])))
+            .collect();
         Fault::argument(
             format!(
                 "clerk.claim() was asked for {}; a path is given as separate arguments",

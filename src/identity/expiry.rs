@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use clerk_core::{Refusal, Times};
+use clerk_core::{Refusal, Validity};
 use pgrx::prelude::*;
 
 use super::stamp;
@@ -47,7 +47,7 @@ fn note(credential: &Rc<Credential>, call: &Call) {
     }
 }
 
-fn began_before_the_end(credential: &Credential, times: &Times, call: &Call) -> bool {
+fn began_before_the_end(credential: &Credential, times: &Validity, call: &Call) -> bool {
     // SAFETY: reads a variable of the process.
     if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
         // A worker takes part in one query only, and was started for it after that began.

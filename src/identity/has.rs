@@ -1,6 +1,6 @@
 //! `clerk.has_role()` and the other questions of Clerk's `has()`.
 
-use clerk_core::{Reverification, SessionClaims};
+use clerk_core::{Reverification, ReverificationError, SessionClaims};
 use pgrx::prelude::*;
 
 use super::answers;
@@ -127,27 +127,24 @@ fn has_reverification(call: &Call) -> Option<pg_sys::Datum> {
     let minutes = call
         .argument(1)
         .and_then(|datum| unsafe { i32::from_datum(datum, false) });
-    let demand = demand(&level, minutes);
+    let demand = understood(Reverification::parse(&level, minutes));
     let fresh =
         answers::identity(call).is_some_and(|credential| credential.session().has_reverification(&demand));
     Some(pg_sys::Datum::from(fresh))
 }
 
-fn demand(level: &str, minutes: Option<i32>) -> Reverification {
-    Reverification::parse(level, minutes).unwrap_or_else(|error| {
-        Fault::argument(
-            error.to_string(),
-            "Use a preset (strict_mfa, strict, moderate, lax), or a level (first_factor, second_factor, multi_factor) \
-             with the minutes after which it is too old.",
-        )
-        .raise()
-    })
+fn understood(demand: Result<Reverification, ReverificationError>) -> Reverification {
+    demand.unwrap_or_else(|error| Fault::argument(error.message, error.hint).raise())
 }
 
 c_function!(clerk_has, has);
 
-/// `has(role, permission, feature, plan, reverification)`: all that is asked must hold. `''` is not asked; NULL, which
-/// asks for something unknown, is false, and so is asking nothing.
+/// The default of every argument of `has()`: not asked. It is no key of Clerk's. The empty text is not it: an application that
+/// means to ask, and has nothing to ask for, must be denied, as in Clerk's SDK.
+const NOT_ASKED: &str = "*";
+
+/// `has(role, permission, feature, plan, reverification)`: all that is asked must hold. NULL, which asks for something unknown,
+/// is false, and so is asking nothing.
 fn has(call: &Call) -> Option<pg_sys::Datum> {
     const REVERIFICATION: usize = Question::ALL.len();
 
@@ -155,27 +152,18 @@ fn has(call: &Call) -> Option<pg_sys::Datum> {
     // An unknown preset is the policy's mistake, so it shows for everybody.
     let demand = asked[REVERIFICATION]
         .as_deref()
-        .filter(|text| !text.is_empty())
-        .map(parse_demand);
-    let nothing_asked = asked.iter().all(|text| text.as_deref() == Some(""));
+        .filter(|text| *text != NOT_ASKED)
+        .map(|text| understood(Reverification::parse_text(text)));
+    let nothing_asked = asked.iter().all(|text| text.as_deref() == Some(NOT_ASKED));
     let identity = answers::identity(call);
     let answer = match identity {
         Some(credential) if !nothing_asked && asked.iter().all(Option::is_some) => {
             let session = credential.session();
             let mut asked = Question::ALL.iter().zip(asked.iter().flatten());
-            asked.all(|(question, text)| text.is_empty() || question.holds(session, text))
+            asked.all(|(question, text)| text == NOT_ASKED || question.holds(session, text))
                 && demand.is_none_or(|demand| session.has_reverification(&demand))
         }
         _ => false,
     };
     Some(pg_sys::Datum::from(answer))
-}
-
-/// A preset, or a level and its minutes: `strict`, `second_factor:30`.
-fn parse_demand(text: &str) -> Reverification {
-    match text.split_once(':') {
-        // What is no number is refused as if it had been left out.
-        Some((level, minutes)) => demand(level, minutes.parse().ok()),
-        None => demand(text, None),
-    }
 }

@@ -31,6 +31,7 @@ helper!(clerk_current_org_slug, Answer::OrgSlug);
 helper!(clerk_current_org_role, Answer::OrgRole);
 helper!(clerk_current_org_permissions, Answer::OrgPermissions);
 helper!(clerk_current_actor_id, Answer::ActorId);
+helper!(clerk_current_actor_type, Answer::ActorType);
 
 #[pg_guard]
 unsafe extern "C-unwind" fn long_way(info: pg_sys::FunctionCallInfo, answer: Answer) -> pg_sys::Datum {

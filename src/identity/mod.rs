@@ -10,7 +10,7 @@ pub mod datums;
 mod expiry;
 mod has;
 mod helpers;
-pub mod missing_role;
+pub mod problems;
 mod requests;
 mod resolve;
 pub mod stamp;

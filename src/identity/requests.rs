@@ -9,6 +9,7 @@ use clerk_core::{Claims, Jwt, Reason, Refusal, TokenType, judge_claims, quote};
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::problems;
 use super::resolve::{Source, signed_out};
 use crate::call::Call;
 use crate::error::Fault;
@@ -21,13 +22,21 @@ use crate::{c_function, catalog, json, settings};
 c_function!(clerk_check_request, check_request);
 
 fn check_request(_call: &Call) -> Option<pg_sys::Datum> {
-    let verdict = judge(&trust::current()).unwrap_or_else(refusal);
+    let trust = trust::current();
+    let headers = Headers::read();
+    let verdict = judge(&trust, &headers).unwrap_or_else(|fault| {
+        let own = headers.own_token(&trust).map(|(_, token)| token);
+        match own.or(headers.bearer()) {
+            Some(token) => problems::count_refused(&fault, token),
+            None => problems::count_refused_caller(&fault),
+        }
+        refusal(fault)
+    });
     Some(json::to_datum(&json::to_jsonb(&verdict)))
 }
 
 /// What to set for the request, as JSON text.
-fn judge(trust: &Trust) -> Result<String, Fault> {
-    let headers = Headers::read();
+fn judge(trust: &Trust, headers: &Headers) -> Result<String, Fault> {
     if let Some((name, token)) = headers.own_token(trust) {
         return sign_in(trust, name, token);
     }

@@ -1,12 +1,13 @@
 //! `clerk.configure`: says which Clerk instance this database trusts.
 
+use clerk_core::quote;
 use pgrx::prelude::*;
 
 use super::arguments::{elements, yes_or_no};
 use super::key_store::{self, Origin};
 use super::mirror_arguments::MirrorArguments;
 use super::plan::{self, Request};
-use super::{instances, keys};
+use super::{instances, keys, sql};
 use crate::error::Fault;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -30,6 +31,7 @@ fn configure(
     keep_event_attributes: default!(Option<bool>, "NULL"),
     instance_id: default!(Option<String>, "NULL"),
     api_url: default!(Option<String>, "NULL"),
+    clock_skew_seconds: default!(Option<i32>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -44,10 +46,10 @@ fn configure(
         only_by_the_owner();
     }
     let request = Request {
-        publishable_key,
-        issuer,
-        jwks_url,
-        api_url,
+        publishable_key: trimmed(publishable_key),
+        issuer: trimmed(issuer),
+        jwks_url: trimmed(jwks_url),
+        api_url: trimmed(api_url),
         authorized_parties: list("authorized_parties", authorized_parties),
         audiences: list("audiences", audiences),
         accept_template_tokens,
@@ -60,10 +62,16 @@ fn configure(
             exclude_fields: list("exclude_fields", exclude_fields),
             keep_private_metadata,
             keep_event_attributes,
-            instance_id,
+            instance_id: trimmed(instance_id),
         },
     };
     let plan = plan::make(&instances::lock_all(), request).unwrap_or_else(|fault| fault.raise());
+    if plan.stops_fetching {
+        plan.former.as_deref().into_iter().for_each(refuse_to_drop_keys);
+    }
+    if let Some(seconds) = clock_skew_seconds {
+        set_clock_skew(seconds);
+    }
     let mut warnings = plan.warnings;
     instances::save(&plan.instance, plan.former.as_deref());
     let issuer = plan.instance.issuer;
@@ -81,7 +89,7 @@ fn configure(
     }
     let keys = instances::count_keys(&issuer);
     if keys == 0 && plan.instance.jwks_url.is_none() {
-        warnings.push("no key is known yet: bring them with clerk.import_jwks(issuer, jwks)".to_owned());
+        warnings.push("no key is known yet: bring them with clerk.import_jwks(issuer, keys)".to_owned());
     }
     TableIterator::once((
         issuer,
@@ -90,6 +98,41 @@ fn configure(
         keys,
         warnings,
     ))
+}
+
+/// Keys that were fetched are of no use where none are fetched any more: a rotated one would be believed for ever. And without keys
+/// every token is refused.
+fn refuse_to_drop_keys(issuer: &str) {
+    let fetched = instances::count_fetched_keys(issuer);
+    if fetched > 0 {
+        Fault::argument(
+            format!(
+                "jwks_url => '' would drop the fetched keys of {} ({fetched}), and every token would be refused",
+                quote(issuer)
+            ),
+            "To go on fetching, leave jwks_url out. To import keys from now on, run clerk.import_jwks(issuer, keys) and then \
+             this call, both in one transaction.",
+        )
+        .raise();
+    }
+}
+
+/// How far the clocks may be apart holds for the whole database.
+fn set_clock_skew(seconds: i32) {
+    if !(0..=60).contains(&seconds) {
+        Fault::argument(
+            format!("clock_skew_seconds must be from 0 to 60, and {seconds} is not"),
+            "Clerk's SDKs use 5. If the clocks are further apart, set the server's by a time server.",
+        )
+        .raise();
+    }
+    let update = "UPDATE clerk.settings AS s SET clock_skew_seconds = $1 WHERE s.only_row";
+    sql::set(update, &[seconds.into()]);
+}
+
+/// Blanks and line ends around a value come from copying it.
+fn trimmed(value: Option<String>) -> Option<String> {
+    value.map(|value| value.trim().to_owned())
 }
 
 /// The secret key is sent to that URL, and an administrator is not to learn it.
@@ -107,5 +150,6 @@ fn only_by_the_owner() {
 }
 
 fn list(name: &str, list: Option<Vec<Option<String>>>) -> Option<Vec<String>> {
-    list.map(|list| elements(name, list))
+    let elements = list.map(|list| elements(name, list))?;
+    Some(elements.iter().map(|element| element.trim().to_owned()).collect())
 }

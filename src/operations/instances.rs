@@ -129,6 +129,7 @@ pub fn delete(issuer: &str) {
     delete_keys(issuer);
     for statement in [
         "DELETE FROM clerk.jwks_fetches AS f WHERE f.issuer OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM clerk.token_problems AS p WHERE p.issuer OPERATOR(pg_catalog.=) $1",
         "DELETE FROM clerk.api_budgets AS b WHERE b.issuer OPERATOR(pg_catalog.=) $1",
         "DELETE FROM clerk.secret_uses AS u USING clerk.secrets AS s
          WHERE s.issuer OPERATOR(pg_catalog.=) $1 AND s.kind OPERATOR(pg_catalog.=) u.kind
@@ -154,8 +155,20 @@ pub fn delete_keys(issuer: &str) {
 
 /// How many keys the instance has.
 pub fn count_keys(issuer: &str) -> i32 {
-    let count = "SELECT pg_catalog.count(*)::pg_catalog.int4 FROM clerk.jwks AS k
-         WHERE k.issuer OPERATOR(pg_catalog.=) $1";
+    count(
+        "SELECT pg_catalog.count(*)::pg_catalog.int4 FROM clerk.jwks AS k WHERE k.issuer OPERATOR(pg_catalog.=) $1",
+        issuer,
+    )
+}
+
+/// How many of them were fetched.
+pub fn count_fetched_keys(issuer: &str) -> i32 {
+    let fetched = "SELECT pg_catalog.count(*)::pg_catalog.int4 FROM clerk.jwks AS k
+         WHERE k.issuer OPERATOR(pg_catalog.=) $1 AND k.origin OPERATOR(pg_catalog.=) 'fetched'";
+    count(fetched, issuer)
+}
+
+fn count(count: &str, issuer: &str) -> i32 {
     let read = || {
         Spi::connect(|client| {
             client

@@ -1,15 +1,15 @@
 //! `clerk.refresh_jwks` and `clerk.import_jwks`: bring the keys of an instance.
 
-use clerk_core::{Jwk, parse_jwks, quote};
+use clerk_core::{Jwk, parse_keys, quote};
 use pgrx::prelude::*;
 
 use super::instances::{self, Instance};
 use super::key_store::{self, Origin};
+use crate::c_function;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::pg::hidden_statement::HiddenStatement;
 use crate::workers::fetch_keys;
-use crate::{c_function, json};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -38,7 +38,7 @@ fn refresh(instance: &Instance) -> i32 {
     let Some(url) = &instance.jwks_url else {
         Fault::prerequisite(
             format!("instance {} has no JWKS URL", quote(&instance.issuer)),
-            "Set one with clerk.configure(issuer => …, jwks_url => …), or use clerk.import_jwks(issuer, jwks).",
+            "Set one with clerk.configure(issuer => …, jwks_url => …), or use clerk.import_jwks(issuer, keys).",
         )
         .raise()
     };
@@ -56,15 +56,14 @@ pub fn fetch(issuer: &str, url: &str) -> Result<Vec<Jwk>, Fault> {
 
 c_function!(clerk_import_jwks, import_jwks);
 
-/// `import_jwks(issuer text, jwks jsonb)`, strict. Not a `#[pg_extern]`: pgrx reads jsonb with limits of its own and
-/// panics where they end.
+/// `import_jwks(issuer text, keys text, kid text default null)`
 fn import_jwks(call: &Call) -> Option<pg_sys::Datum> {
     // A set that is refused may hold a private key.
     let _hidden = HiddenStatement::enter();
-    let instance = named(&call.text(0)?);
-    let jwks = json::text_of(call.argument(1)?);
-    let keys = parse_jwks(&jwks).unwrap_or_else(|error| {
-        Fault::argument(format!("the key set was refused: {}", error.message), error.hint).raise()
+    let (issuer, keys) = (call.text(0)?, call.text(1)?);
+    let instance = named(issuer.trim());
+    let keys = parse_keys(&keys, call.text(2).as_deref().map(str::trim)).unwrap_or_else(|error| {
+        Fault::argument(format!("the keys were refused: {}", error.message), error.hint).raise()
     });
     key_store::replace(&instance.issuer, &keys, Origin::Imported);
     (keys.len() as i32).into_datum()

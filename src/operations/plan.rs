@@ -1,7 +1,10 @@
 //! What `clerk.configure` will change, worked out from its arguments and the instances that exist.
 
 use clerk_core::mirror::Resource;
-use clerk_core::{PublishableKey, jwks_url, quote};
+use clerk_core::{
+    Environment, PublishableKey, check_issuer, check_origin, is_development_address, is_production_address,
+    jwks_url, literal, quote,
+};
 
 use super::instances::Instance;
 use super::mirror_arguments::{self, MirrorArguments};
@@ -35,6 +38,8 @@ pub struct Plan {
     pub former: Option<String>,
     /// Cached keys came from another URL and are not to be trusted for this one.
     pub forget_keys: bool,
+    /// Keys that were fetched until now are no longer to be.
+    pub stops_fetching: bool,
     pub warnings: Vec<String>,
 }
 
@@ -55,10 +60,18 @@ pub fn make(existing: &[Instance], request: Request) -> Result<Plan, Fault> {
         .clone()
         .or_else(|| key.as_ref().map(PublishableKey::issuer));
     for issuer in named.iter().chain(request.other_issuers.iter().flatten()) {
-        check_url("issuer", issuer)?;
-        check_issuer(issuer)?;
+        check_address(issuer)?;
     }
-    let former = find(existing, named.as_deref(), &request)?;
+    for party in request.authorized_parties.iter().flatten() {
+        check_origin(party).map_err(|error| {
+            Fault::argument(
+                format!("authorized_parties holds {}, which {}", quote(party), error.fault),
+                error.hint,
+            )
+        })?;
+    }
+    let environment = key.as_ref().map(|key| key.environment);
+    let former = find(existing, named.as_deref(), environment, &request)?;
     let mut instance = match (former, &named) {
         (Some(former), _) => former.clone(),
         (None, Some(issuer)) => blank(issuer),
@@ -72,9 +85,11 @@ pub fn make(existing: &[Instance], request: Request) -> Result<Plan, Fault> {
     let former_url = former.and_then(|former| former.jwks_url.clone());
     apply(&mut instance, request, key, named)?;
     refuse_shared_issuers(existing, &instance, former)?;
+    refuse_two_environments(&instance, former, environment)?;
     refuse_shared_instance_id(existing, &instance, former)?;
     Ok(Plan {
-        forget_keys: former.is_none() || former_url != instance.jwks_url,
+        forget_keys: former.is_none() || instance.jwks_url.is_some() && former_url != instance.jwks_url,
+        stops_fetching: former_url.is_some() && instance.jwks_url.is_none(),
         warnings: warnings(existing, &instance, former),
         former: former.map(|former| former.issuer.clone()),
         instance,
@@ -86,6 +101,7 @@ pub fn make(existing: &[Instance], request: Request) -> Result<Plan, Fault> {
 fn find<'a>(
     existing: &'a [Instance],
     named: Option<&str>,
+    environment: Option<Environment>,
     request: &Request,
 ) -> Result<Option<&'a Instance>, Fault> {
     let Some(issuer) = named else {
@@ -105,8 +121,15 @@ fn find<'a>(
     match (found, existing) {
         (None, [first, ..]) if !request.additional => Err(Fault::prerequisite(
             format!("an instance is configured already: {}", quote(&first.issuer)),
-            "Pass additional => true to add a second instance, other_issuers => ARRAY['the old issuer'] if the domain \
-             changed, or run clerk.remove_instance(issuer) first.",
+            match (first.environment.as_str(), environment_of(issuer, environment)) {
+                ("development", Environment::Production) => replace_hint(&first.issuer),
+                ("production", Environment::Development) => {
+                    "Keep development in a database of its own. Pass additional => true to trust both in this one.".to_owned()
+                }
+                _ => "Pass additional => true to add a second instance, other_issuers => ARRAY['the old issuer'] if the \
+                      domain changed, or run clerk.remove_instance(issuer) first."
+                    .to_owned(),
+            },
         )),
         _ => Ok(found),
     }
@@ -179,11 +202,63 @@ fn apply(
         instance.environment = key.environment.as_str().to_owned();
         instance.publishable_key = request.publishable_key;
     } else if instance.publishable_key.is_none() {
-        // Clerk gives development instances a host of its own: clerk.md, 1.2.
-        let development = instance.issuer.ends_with(".clerk.accounts.dev");
-        instance.environment = if development { "development" } else { "production" }.to_owned();
+        instance.environment = environment_of(&instance.issuer, None).as_str().to_owned();
     }
     Ok(())
+}
+
+/// The environment that a publishable key names; else the one that the issuer looks like.
+fn environment_of(issuer: &str, named: Option<Environment>) -> Environment {
+    // Clerk gives development instances a host of its own: clerk.md, 1.2.
+    named.unwrap_or(match is_development_address(issuer) {
+        true => Environment::Development,
+        false => Environment::Production,
+    })
+}
+
+/// Another issuer is another name of the same instance, as after a change of domain. A development and a production instance are
+/// two, with different users: taken for one, the development instance would go on to vouch for production's users. `named` is
+/// the environment that a publishable key names in this call.
+fn refuse_two_environments(
+    instance: &Instance,
+    former: Option<&Instance>,
+    named: Option<Environment>,
+) -> Result<(), Fault> {
+    let fits = |issuer: &str| match instance.environment == Environment::Development.as_str() {
+        true => !is_production_address(issuer),
+        false => !is_development_address(issuer),
+    };
+    let changed = former
+        .filter(|former| former.issuer != instance.issuer && former.environment != instance.environment);
+    // A live key may name a host of development instances, so with a key the issuer itself is not judged by its looks.
+    let issuer = std::iter::once(&instance.issuer).filter(|_| named.is_none());
+    let misfit = issuer.chain(&instance.other_issuers).find(|issuer| !fits(issuer));
+    let other = changed.map(|former| &former.issuer).or(misfit);
+    match other {
+        None => Ok(()),
+        Some(other) => {
+            let names = std::iter::once(&instance.issuer).chain(&instance.other_issuers);
+            let mut names = names.chain(former.map(|former| &former.issuer));
+            let one = names.find(|name| *name != other).unwrap_or(other);
+            let old = former.map_or(other, |former| &former.issuer);
+            Err(Fault::argument(
+                format!(
+                    "{} and {} are a development and a production instance, which are two instances with different users",
+                    quote(one),
+                    quote(other)
+                ),
+                replace_hint(old),
+            ))
+        }
+    }
+}
+
+fn replace_hint(old: &str) -> String {
+    format!(
+        "To replace the old instance, run SELECT clerk.remove_instance({}) and then this call without other_issuers; \
+         docs/going-live.md has the other steps. To trust both, pass additional => true instead.",
+        literal(old)
+    )
 }
 
 fn refuse_shared_issuers(
@@ -252,32 +327,35 @@ fn warnings(existing: &[Instance], instance: &Instance, former: Option<&Instance
 /// An https URL without credentials. Plain http passes here for a literal loopback address; the worker refuses it
 /// unless a superuser allowed it.
 fn check_url(argument: &'static str, value: &str) -> Result<(), Fault> {
-    let refuse = |what: &str| {
-        let hint = "Use a URL such as https://clerk.example.com.";
+    let refuse = |what: &str, hint: &str| {
         Err(Fault::argument(
             format!("{argument} {} {what}", quote(value)),
-            hint,
+            hint.to_owned(),
         ))
     };
+    const SUCH_AS: &str = "Use a URL such as https://clerk.example.com.";
     let Some((scheme, rest)) = value.split_once("://") else {
-        return refuse("is not a URL");
+        return refuse("is not a URL", SUCH_AS);
     };
     let host = rest.split('/').next().unwrap_or_default();
-    if !matches!(scheme, "https" | "http") || host.is_empty() || value.len() > 2048 {
-        return refuse("is not an https URL");
-    }
     if host.contains('@') {
         return Err(Fault::argument(
             format!("{argument} must not hold a user name or password"),
             "Clerk asks for none; leave the credentials out.",
         ));
     }
+    if !matches!(scheme, "https" | "http") || host.is_empty() || value.len() > 2048 {
+        return refuse("is not an https URL", SUCH_AS);
+    }
     let loopback = host.starts_with("127.") || host.starts_with("[::1]");
     if scheme == "http" && !loopback {
-        return refuse("is not an https URL");
+        return refuse(
+            "is not an https URL",
+            &format!("Write {}.", literal(&format!("https://{rest}"))),
+        );
     }
     if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return refuse("holds blanks or control characters");
+        return refuse("holds blanks or control characters", SUCH_AS);
     }
     Ok(())
 }
@@ -293,13 +371,18 @@ fn check_api_url(url: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Issuers are compared to the token's `iss` letter by letter, and Clerk's have no slash at the end.
-fn check_issuer(issuer: &str) -> Result<(), Fault> {
-    if issuer.ends_with('/') || issuer.contains(['?', '#']) {
+/// Issuers are compared to the token's `iss` letter by letter.
+fn check_address(issuer: &str) -> Result<(), Fault> {
+    if issuer.starts_with("sk_") {
         return Err(Fault::argument(
-            format!("issuer {} cannot be a Clerk issuer", quote(issuer)),
-            "Use the Frontend API URL as the dashboard shows it, without a slash at the end.",
+            "issuer is a secret key",
+            "Pass it to clerk.set_secret_key() as a parameter, and the publishable key as publishable_key.",
         ));
     }
-    Ok(())
+    if issuer.contains('@') {
+        check_url("issuer", issuer)?;
+    }
+    check_issuer(issuer)
+        .map_err(|error| Fault::argument(format!("issuer {} {}", quote(issuer), error.fault), error.hint))?;
+    check_url("issuer", issuer)
 }

@@ -255,4 +255,5 @@ row!(3: A 0, B 1, C 2);
 row!(4: A 0, B 1, C 2, D 3);
 row!(5: A 0, B 1, C 2, D 3, E 4);
 row!(6: A 0, B 1, C 2, D 3, E 4, F 5);
+row!(7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 row!(8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);

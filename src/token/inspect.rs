@@ -47,6 +47,7 @@ fn inspect_jwt(
         &rules,
         signature,
         clock::statement_time(),
+        trust.clock_skew,
     );
     TableIterator::new(
         checks

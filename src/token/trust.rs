@@ -110,6 +110,8 @@ pub struct Trust {
     keys: Vec<Key>,
     pub source: IdentitySource,
     pub requests: RequestRules,
+    /// How far our clock and Clerk's may be apart, in seconds.
+    pub clock_skew: f64,
 }
 
 impl Trust {
@@ -179,12 +181,13 @@ fn read() -> Trust {
         watched.store(catalog::oid_of(name).to_u32(), Ordering::Relaxed);
     }
     let [instances, keys, settings, ..] = TABLES;
-    let (source, requests) = read_settings(&catalog::table(settings));
+    let (source, requests, clock_skew) = read_settings(&catalog::table(settings));
     Trust {
         instances: read_instances(&catalog::table(instances)),
         keys: read_keys(&catalog::table(keys)),
         source,
         requests,
+        clock_skew,
     }
 }
 
@@ -247,8 +250,8 @@ fn read_keys(table: &Table) -> Vec<Key> {
     rows.into_iter().map(key).collect()
 }
 
-fn read_settings(table: &Table) -> (IdentitySource, RequestRules) {
-    type Row = (String, bool, Vec<String>, String, String, String);
+fn read_settings(table: &Table) -> (IdentitySource, RequestRules, f64) {
+    type Row = (String, bool, Vec<String>, String, String, String, i32);
     let columns = [
         c"identity_source",
         c"only_clerk",
@@ -256,8 +259,9 @@ fn read_settings(table: &Table) -> (IdentitySource, RequestRules) {
         c"token_header",
         c"anonymous_role",
         c"signed_in_role",
+        c"clock_skew_seconds",
     ];
-    let (source, only_clerk, exempt_roles, token_header, anonymous_role, signed_in_role): Row =
+    let (source, only_clerk, exempt_roles, token_header, anonymous_role, signed_in_role, clock_skew): Row =
         catalog::only_row(table, columns);
     let source = IdentitySource::parse(&source).unwrap_or_else(|| {
         Fault::prerequisite(
@@ -276,7 +280,7 @@ fn read_settings(table: &Table) -> (IdentitySource, RequestRules) {
         anonymous_role,
         signed_in_role,
     };
-    (source, requests)
+    (source, requests, f64::from(clock_skew))
 }
 
 /// Registers the invalidation callback, once per process.

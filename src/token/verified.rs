@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use clerk_core::{Claims, Refusal, SessionClaims, Times, TokenType};
+use clerk_core::{Claims, Refusal, SessionClaims, TokenType, Validity};
 use lru::LruCache;
 use pgrx::prelude::*;
 
@@ -22,13 +22,13 @@ pub struct Credential {
     /// The claims as JSON text, as they came.
     pub payload: String,
     /// None for claims that somebody else judges in time: PostgREST did, before it set `request.jwt.claims`.
-    pub times: Option<Times>,
+    pub times: Option<Validity>,
     session: OnceCell<SessionClaims>,
     jsonb: OnceCell<Box<[u8]>>,
 }
 
 impl Credential {
-    pub fn new(token_type: TokenType, claims: Claims, payload: String, times: Option<Times>) -> Self {
+    pub fn new(token_type: TokenType, claims: Claims, payload: String, times: Option<Validity>) -> Self {
         let (session, jsonb) = (OnceCell::new(), OnceCell::new());
         Self {
             token_type,

@@ -24,7 +24,7 @@ pub fn verify(token: &str, token_type: TokenType) -> Result<Rc<Credential>, Faul
     let (trust, changes) = trust_that_signed(&jwt)?;
     let instance = instance_of(&trust, &jwt)?;
     judge_claims(&jwt.claims, token_type, &instance.rules())?;
-    let times = jwt.claims.times();
+    let times = jwt.claims.times().with_skew(trust.clock_skew);
     let (claims, payload) = jwt.into_claims();
     let credential = Rc::new(Credential::new(token_type, claims, payload, Some(times)));
     credential.judge_time()?;

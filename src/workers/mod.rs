@@ -13,7 +13,7 @@ pub mod give_way;
 pub mod launcher;
 mod look;
 pub mod maintain;
-pub mod note_missing_role;
+pub mod note_problem;
 pub mod one_shot;
 pub mod run_handlers;
 pub mod run_syncs;

@@ -35,7 +35,7 @@ const READ_DIRECTLY: [&str; 8] = [
     "clerk.settings",
     "clerk.secrets",
     "clerk.event_handlers",
-    "clerk.tokens_without_role",
+    "clerk.token_problems",
     "clerk.users",
 ];
 

@@ -31,12 +31,12 @@ const NAMES: [&str; 7] = [
     "settings",
     "secrets",
     "event_handlers",
-    "tokens_without_role",
+    "token_problems",
     "jwks_fetches",
 ];
 
 /// Every column that is read when a transaction ends.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "issuer",
     "other_issuers",
     "jwks_url",
@@ -55,6 +55,7 @@ const COLUMNS: [&str; 20] = [
     "token_header",
     "anonymous_role",
     "signed_in_role",
+    "clock_skew_seconds",
     "last_seen_at",
     "attempted_at",
 ];

@@ -127,7 +127,7 @@ impl Scene {
              INSERT INTO clerk.webhook_rejections VALUES ('webhook-signature-invalid', now());
              INSERT INTO clerk.former_addresses VALUES ('user_ada', 1);
              INSERT INTO clerk.secret_uses VALUES ('secret_key', 'x', now());
-             INSERT INTO clerk.tokens_without_role SELECT issuer, now() - interval '1 hour' FROM clerk.instances;
+             INSERT INTO clerk.token_problems SELECT issuer, 'role-claim-missing', 1, now() - interval '1 hour' FROM clerk.instances;
              SELECT clerk.start_backfill()",
         );
         // Calls of handlers are made by a worker, a few at a time; one stays, given up.

@@ -15,6 +15,7 @@ mod neighbours;
 mod never_used;
 mod parallel;
 mod pooling;
+mod problems;
 mod procedures;
 mod sources;
 mod times;

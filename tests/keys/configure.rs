@@ -88,7 +88,11 @@ fn an_argument_left_out_leaves_its_setting_alone() {
     }
     for (argument, name, value) in [
         ("'{}'", "audiences", serde_json::json!([])),
-        ("'{b}'", "authorized_parties", serde_json::json!(["b"])),
+        (
+            "'{https://b.example}'",
+            "authorized_parties",
+            serde_json::json!(["https://b.example"]),
+        ),
         ("false", "accept_template_tokens", false.into()),
         ("true", "treat_pending_as_signed_out", true.into()),
         ("false", "allow_missing_azp", false.into()),
@@ -197,7 +201,7 @@ fn unusable_arguments_are_refused_with_a_hint() {
         "issuer => 'https://clerk.example.com', jwks_url => 'http://clerk.example.com/jwks.json'",
         "issuer => 'https://clerk.example.com', jwks_url => 'http://localhost/jwks.json'",
         "issuer => 'https://clerk.example.com', jwks_url => 'https://user:pass@clerk.example.com/jwks.json'",
-        "issuer => 'https://clerk.example.com', jwks_url => E'https://clerk.example.com/\\n'",
+        "issuer => 'https://clerk.example.com', jwks_url => E'https://clerk.example.com/\\nx'",
         "issuer => 'https://clerk.example.com', jwks_url => 'https://clerk.example.com/' || repeat('x', 2048)",
         "issuer => 'https://clerk.example.com', jwks_url => 'file:///etc/passwd'",
         "'sk_live_sesame'",

@@ -4,7 +4,7 @@ use clerk_sim::{Fault, Rotation, Simulator, Token};
 use clerk_tests::{Sql, TestDb};
 
 use crate::bearer::{
-    assert_refused, assert_user, configure, configure_with_imported_keys, simulator, token_of,
+    assert_refused, assert_user, configure, configure_with_imported_keys, import, simulator, token_of,
 };
 
 #[test]
@@ -33,9 +33,35 @@ fn without_a_url_keys_are_only_imported() {
     db.configure(&clerk);
     let requests = clerk.jwks_requests();
     let (mut owner, mut session) = (db.superuser(), db.connect("anon"));
+    let token = token_of(&clerk, "user_ada");
+    // The fetched keys would be gone, and everybody refused.
+    let failure = owner.failure("SELECT clerk.configure(jwks_url => '')");
+    assert_eq!(failure.sqlstate, "22023", "{failure:?}");
+    assert!(
+        failure
+            .hint
+            .is_some_and(|hint| hint.contains("clerk.import_jwks"))
+    );
+    assert_user(&mut session, &token, "user_ada");
+
+    // As the hint says.
+    owner.run("BEGIN");
+    import(&mut owner, clerk.issuer(), &clerk);
     let row = configure(&mut owner, "jwks_url => ''");
+    owner.run("COMMIT");
     assert_eq!(row.get::<_, Option<&str>>("jwks_url"), None);
-    assert_eq!(row.get::<_, i32>("keys"), 0);
+    assert_eq!(row.get::<_, i32>("keys"), 1);
+    let failure = owner.failure(&format!("SELECT clerk.refresh_jwks('{}')", clerk.issuer()));
+    assert_eq!(failure.sqlstate, "55000", "{failure:?}");
+    assert_user(&mut session, &token, "user_ada");
+    assert_eq!(clerk.jwks_requests(), requests);
+
+    // One that begins without a URL has no keys, and says so.
+    owner.run(&format!("SELECT clerk.remove_instance('{}')", clerk.issuer()));
+    let row = configure(
+        &mut owner,
+        &format!("issuer => '{}', jwks_url => ''", clerk.issuer()),
+    );
     let warnings: Vec<String> = row.get("warnings");
     assert!(
         warnings
@@ -43,14 +69,7 @@ fn without_a_url_keys_are_only_imported() {
             .any(|warning| warning.contains("clerk.import_jwks")),
         "{warnings:?}"
     );
-
-    let token = token_of(&clerk, "user_ada");
     assert_refused(&mut session, &token, "jwk-kid-mismatch");
-    let failure = owner.failure(&format!("SELECT clerk.refresh_jwks('{}')", clerk.issuer()));
-    assert_eq!(failure.sqlstate, "55000", "{failure:?}");
-    configure_with_imported_keys(&db, &clerk);
-    assert_user(&mut session, &token, "user_ada");
-    assert_eq!(clerk.jwks_requests(), requests);
 }
 
 #[test]
@@ -118,7 +137,7 @@ fn an_imported_set_is_judged_as_a_fetched_one() {
     };
     let symmetric = serde_json::json!({"kty": "oct", "kid": "ins_hmac", "k": "c2VjcmV0"});
     let short = with("n", "rrrrrrrrrrrrrrrrrrrrrw");
-    let import = "SELECT clerk.import_jwks($1, $2::text::jsonb)";
+    let import = "SELECT clerk.import_jwks($1, $2)";
     for keys in [
         vec![],
         vec![with("d", "AQAB")],

@@ -110,7 +110,7 @@ fn keys_that_arrive_from_a_url_changed_meanwhile_are_not_stored() {
     });
     let issuer = clerk.issuer();
     owner.run(&format!(
-        "SELECT clerk.configure(issuer => '{issuer}', jwks_url => '')"
+        "DELETE FROM clerk.jwks WHERE true; SELECT clerk.configure(issuer => '{issuer}', jwks_url => '')"
     ));
     wait_until("the worker has ended", || {
         owner.value::<bool>(

@@ -97,7 +97,7 @@ impl Instance {
         let keys: Vec<Value> = kids.iter().map(named).collect();
         self.owner.value_of(
             "SELECT clerk.import_jwks($1, $2)",
-            &[&issuer, &Json(json!({"keys": keys}))],
+            &[&issuer, &json!({"keys": keys}).to_string()],
         )
     }
 }

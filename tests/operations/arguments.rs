@@ -82,6 +82,7 @@ const ROWS: &[Row] = &[
             ("keep_event_attributes", LeftOut, None),
             ("instance_id", LeftOut, None),
             ("api_url", LeftOut, None),
+            ("clock_skew_seconds", LeftOut, None),
         ],
     ),
     (
@@ -97,9 +98,13 @@ const ROWS: &[Row] = &[
         "import_jwks",
         &[
             ("issuer", "'https://clerk.sim.test'"),
-            ("jwks", "'{\"keys\": []}'"),
+            ("keys", "'{\"keys\": []}'"),
         ],
-        &[("issuer", Nothing, None), ("jwks", Nothing, None)],
+        &[
+            ("issuer", Nothing, None),
+            ("keys", Nothing, None),
+            ("kid", LeftOut, None),
+        ],
     ),
     ("grant_admin", &[], &[("grantee", Nothing, None)]),
     ("revoke_admin", &[], &[("grantee", Nothing, None)]),

@@ -25,7 +25,7 @@ DO $$ BEGIN
     PERFORM clerk.configure(issuer => 'https://clerk.test.example', jwks_url => '');
     PERFORM clerk.grant_admin('administrator');
 END $$;
-SELECT clerk.import_jwks('https://clerk.test.example', jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb))) AS keys \gset
+SELECT clerk.import_jwks('https://clerk.test.example', jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb))::text) AS keys \gset
 
 -- What a statement raises.
 CREATE SCHEMA test;

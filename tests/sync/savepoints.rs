@@ -124,7 +124,7 @@ fn what_was_rolled_back_starts_no_worker() {
 fn what_was_rolled_back_wakes_nobody() {
     let cluster = server();
     let (quiet, waking) = (cluster.create_database(), cluster.create_database());
-    let configure = "SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '', authorized_parties => ARRAY[gen_random_uuid()::text])";
+    let configure = "SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '', authorized_parties => ARRAY['https://' || gen_random_uuid()])";
     let rounds = |session: &mut Client| -> i64 {
         session.value("SELECT count(*) FROM clerk.maintenance_rounds WHERE finished_at IS NOT NULL")
     };

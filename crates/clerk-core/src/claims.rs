@@ -38,7 +38,7 @@ pub struct Claims {
     pub(crate) client_id: Claim<String>,
     pub(crate) role: Claim<String>,
     pub(crate) sts: Claim<String>,
-    pub(crate) actor: Claim<String>,
+    pub(crate) actor: Option<Actor>,
     pub(crate) fva: Option<[f64; 2]>,
     pub(crate) version: Version,
     pub(crate) fea: Claim<String>,
@@ -51,13 +51,21 @@ pub struct Claims {
 /// Which claims a token means (`v`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Version {
-    /// No `v`.
+    /// No `v`, or 1.
     #[default]
     V1,
     /// `v` is 2, or `"2"` as Clerk's Java, C# and PHP SDKs compare it.
     V2,
     /// Any other `v`: its organization claims are not understood.
     Unknown,
+}
+
+/// The claim `act`: somebody else who uses the session.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Actor {
+    pub(crate) sub: Claim<String>,
+    /// `type`; Clerk knows `agent`.
+    pub(crate) kind: Claim<String>,
 }
 
 /// The claim `o`, as strings; all absent unless `o` is an object.
@@ -92,7 +100,6 @@ impl Claims {
             return Err(unreadable(format!("{} bytes are too many", json.len())));
         }
         let mut claims = Object::parse(json, NAMES).map_err(unreadable)?;
-        let mut act = object(claims.take("act"));
         let mut o = object(claims.take("o"));
         Ok(Claims {
             iss: text(claims.take("iss")),
@@ -103,7 +110,7 @@ impl Claims {
             client_id: text(claims.take("client_id")),
             role: text(claims.take("role")),
             sts: text(claims.take("sts")),
-            actor: text(act.take("sub")),
+            actor: actor(claims.take("act")),
             fva: factor_ages(claims.take("fva")),
             version: version(claims.take("v")),
             fea: text(claims.take("fea")),
@@ -229,16 +236,36 @@ fn texts(value: Option<Json>) -> Claim<Vec<String>> {
     Claim::Present(texts)
 }
 
-/// `aud` (RFC 7519 §4.1.3). An empty string is an empty list.
+/// `aud` (RFC 7519 §4.1.3). Null, an empty string and a list of nothing else name no audience, as in Clerk's SDK.
 fn text_or_texts(value: Option<Json>) -> Claim<Vec<String>> {
+    let is_nothing = |value: &Json| match value {
+        Json::Null => true,
+        Json::Text(text) => text.is_empty(),
+        _ => false,
+    };
     match value {
+        Some(Json::Array(items)) if items.iter().all(is_nothing) => Claim::Present(Vec::new()),
+        Some(value) if is_nothing(&value) => Claim::Present(Vec::new()),
         Some(value @ Json::Text(_)) => match text(Some(value)) {
-            Claim::Present(text) if text.is_empty() => Claim::Present(Vec::new()),
             Claim::Present(text) => Claim::Present(vec![text]),
             Claim::Malformed(kind) => Claim::Malformed(kind),
             Claim::Absent => Claim::Absent,
         },
         other => texts(other),
+    }
+}
+
+/// `act`. One that is no object is an actor about whom nothing is known.
+fn actor(value: Option<Json>) -> Option<Actor> {
+    match value {
+        None | Some(Json::Null) => None,
+        value => {
+            let mut act = object(value);
+            Some(Actor {
+                sub: text(act.take("sub")),
+                kind: text(act.take("type")),
+            })
+        }
     }
 }
 
@@ -263,7 +290,9 @@ fn factor_ages(value: Option<Json>) -> Option<[f64; 2]> {
 fn version(value: Option<Json>) -> Version {
     match value {
         None => Version::V1,
+        Some(Json::Number(1.0)) => Version::V1,
         Some(Json::Number(2.0)) => Version::V2,
+        Some(Json::Text(text)) if text == "1" => Version::V1,
         Some(Json::Text(text)) if text == "2" => Version::V2,
         Some(_) => Version::Unknown,
     }

@@ -116,12 +116,7 @@ fn read_key(key: &Object) -> Result<Option<Jwk>, JwksError> {
         return Ok(None);
     }
     let kid = text(key, "kid")?.unwrap_or_default();
-    if kid.is_empty() || kid.len() > MAX_KID_BYTES || kid.chars().any(char::is_control) {
-        return Err(unusable(&format!(
-            "a signing key has the kid {}; it must be 1 to {MAX_KID_BYTES} bytes without control characters",
-            quote(kid)
-        )));
-    }
+    check_kid(kid)?;
     let jwk = Jwk {
         kid: kid.to_owned(),
         alg: alg.map(str::to_owned),
@@ -130,6 +125,17 @@ fn read_key(key: &Object) -> Result<Option<Jwk>, JwksError> {
     };
     components(&jwk)?;
     Ok(Some(jwk))
+}
+
+/// Whether `kid` can be the id of a key.
+pub(crate) fn check_kid(kid: &str) -> Result<(), JwksError> {
+    if kid.is_empty() || kid.len() > MAX_KID_BYTES || kid.chars().any(char::is_control) {
+        return Err(unusable(&format!(
+            "a signing key has the kid {}; it must be 1 to {MAX_KID_BYTES} bytes without control characters",
+            quote(kid)
+        )));
+    }
+    Ok(())
 }
 
 fn may_verify(key: &Object) -> Result<bool, JwksError> {

@@ -15,6 +15,13 @@ pub fn quote(value: &str) -> String {
     quoted
 }
 
+/// `value` as a literal of SQL, fit for a hint: cut and escaped as by [`quote`].
+pub fn literal(value: &str) -> String {
+    let quoted = quote(value);
+    let inner = &quoted[1..quoted.len() - 1];
+    format!("'{}'", inner.replace(r"\'", "'").replace('\'', "''"))
+}
+
 /// `values` quoted and joined: `"a", "b"`.
 pub(crate) fn quote_all(values: &[String]) -> String {
     values
@@ -34,6 +41,7 @@ mod tests {
         assert_eq!(quote("a\nb\u{0}"), r#""a\nb\0""#);
         assert_eq!(quote(&"x".repeat(100)), format!("\"{}\"", "x".repeat(100)));
         assert_eq!(quote(&"x".repeat(101)), format!("\"{}…\"", "x".repeat(100)));
+        assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(quote_all(&["a".into(), "b".into()]), r#""a", "b""#);
     }
 }

@@ -14,8 +14,10 @@ pub struct SessionClaims {
     pub session_id: Option<String>,
     /// The issuer, exactly as in the token.
     pub issuer: String,
-    /// Who impersonates the user (`act.sub`).
+    /// Who uses the session in the user's place (`act.sub`): a person who impersonates the user, or an agent.
     pub actor_id: Option<String>,
+    /// Which of both; `None` if nobody does.
+    pub actor_type: Option<ActorType>,
     /// The active organization.
     pub org: Option<Organization>,
     /// `fea`; `None` when absent or malformed.
@@ -24,6 +26,25 @@ pub struct SessionClaims {
     pub plans: Option<ScopedList>,
     /// Minutes since the first and the second factor were last verified, -1 for never; `None` when absent or malformed.
     pub fva: Option<[f64; 2]>,
+}
+
+/// Who uses a session in the user's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorType {
+    /// A person who impersonates the user; also an actor of a type that is not known.
+    User,
+    /// A program that acts for the user, at the user's wish (`act.type` is `agent`).
+    Agent,
+}
+
+impl ActorType {
+    /// `user` or `agent`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ActorType::User => "user",
+            ActorType::Agent => "agent",
+        }
+    }
 }
 
 /// The active organization of a session.
@@ -49,7 +70,15 @@ impl SessionClaims {
             user_id: claims.sub().unwrap_or_default().to_owned(),
             session_id: claims.sid.filled().map(str::to_owned),
             issuer: claims.iss().unwrap_or_default().to_owned(),
-            actor_id: claims.actor.filled().map(str::to_owned),
+            actor_id: claims
+                .actor
+                .as_ref()
+                .and_then(|actor| actor.sub.filled())
+                .map(str::to_owned),
+            actor_type: claims.actor.as_ref().map(|actor| match actor.kind.as_str() {
+                Some("agent") => ActorType::Agent,
+                _ => ActorType::User,
+            }),
             org: None,
             features: None,
             plans: None,
@@ -59,15 +88,15 @@ impl SessionClaims {
             return session;
         }
         session.fva = claims.fva;
-        match claims.version {
-            Version::V1 => session.org = organization_v1(claims),
-            Version::V2 => {
-                session.features = claims.fea.filled().and_then(ScopedList::parse);
-                session.plans = claims.pla.filled().and_then(ScopedList::parse);
-                session.org = organization_v2(claims, session.features.as_ref());
-            }
-            Version::Unknown => {}
+        if claims.version == Version::Unknown {
+            return session;
         }
+        session.features = claims.fea.filled().and_then(ScopedList::parse);
+        session.plans = claims.pla.filled().and_then(ScopedList::parse);
+        session.org = match claims.version {
+            Version::V2 => organization_v2(claims, session.features.as_ref()),
+            _ => organization_v1(claims),
+        };
         session
     }
 }

@@ -26,6 +26,8 @@ function backendReading(claims, questions) {
     user: auth.userId ?? null,
     session: auth.sessionId ?? null,
     actor: auth.actor?.sub ?? null,
+    // As clerk-js sets session.agent, and the SDKs tell an agent from somebody who impersonates.
+    actorType: auth.actor ? (auth.actor.type === "agent" ? "agent" : "user") : null,
     org: auth.orgId || null,
     // Without an organization there is nothing a slug, a role or permissions could belong to.
     slug: (auth.orgId && auth.orgSlug) || null,
@@ -45,6 +47,7 @@ async function databaseReading(claims, questions) {
   await database.client.query("SELECT set_config('request.jwt.claims', $1, false)", [JSON.stringify(claims)]);
   const who = await database.row(`
     SELECT clerk.current_user_id() AS "user", clerk.current_session_id() AS session, clerk.current_actor_id() AS actor,
+           clerk.current_actor_type() AS "actorType",
            clerk.current_org_id() AS org, clerk.current_org_slug() AS slug, clerk.current_org_role() AS role,
            clerk.current_org_permissions() AS permissions`);
   const has = [];
@@ -54,9 +57,9 @@ async function databaseReading(claims, questions) {
   return { ...who, has };
 }
 
-const demandText = (demand) => (typeof demand === "object" ? `${demand.level}:${demand.afterMinutes}` : (demand ?? ""));
+const demandText = (demand) => (typeof demand === "object" ? `${demand.level}:${demand.afterMinutes}` : (demand ?? "*"));
 
-function ask({ role = "", permission = "", feature = "", plan = "", reverification }) {
+function ask({ role = "*", permission = "*", feature = "*", plan = "*", reverification }) {
   const asked = [role, permission, feature, plan, demandText(reverification)];
   return database.value("SELECT clerk.has($1, $2, $3, $4, $5)", asked);
 }
@@ -127,6 +130,8 @@ for (const { name, because, claims, question, backend, database: here } of QUEST
 test("what has() of @clerk/backend denies as a mistake, the database raises", async () => {
   const claims = sessionClaims(ISSUER, { fva: [0, 0] });
   const mistakes = [
+    "",
+    "lax:5m",
     "stricter",
     { level: "third_factor", afterMinutes: 10 },
     { level: "first_factor", afterMinutes: 0 },
@@ -136,7 +141,7 @@ test("what has() of @clerk/backend denies as a mistake, the database raises", as
       claims,
       mistakes.map((reverification) => ({ reverification })),
     ).has,
-    [false, false, false],
+    mistakes.map(() => false),
   );
   for (const mistake of mistakes) {
     const error = await database.errorOf("SELECT clerk.has(reverification => $1)", [demandText(mistake)]);

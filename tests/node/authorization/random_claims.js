@@ -12,19 +12,25 @@ export function randomClaims(random, issuer) {
   return sessionClaims(issuer, {
     ...claims,
     ...(random.chance(0.6) && { fva: randomAges(random) }),
-    ...(random.chance(0.2) && { act: { sub: "user_boss" } }),
+    ...(random.chance(0.3) && { act: { sub: "user_boss", ...random.pick([{}, {}, { type: "agent" }, { type: "x" }]) } }),
     ...(random.chance(0.1) && { sts: random.pick(["active", "pending"]) }),
   });
 }
 
 function version1(random) {
   return {
+    ...(random.chance(0.3) && { v: 1 }),
+    ...(random.chance(0.5) && { fea: scopedList(random) }),
+    ...(random.chance(0.5) && { pla: scopedList(random) }),
     ...(random.chance(0.8) && { org_id: random.pick(["org_1", "org_1", "org_2", ""]) }),
     ...(random.chance(0.7) && { org_slug: "acme" }),
     ...(random.chance(0.8) && { org_role: random.pick(ROLES) }),
     ...(random.chance(0.7) && { org_permissions: random.list(0, 4, () => keyOfVersion1(random)) }),
   };
 }
+
+const scopedList = (random) =>
+  random.list(1, 3, () => `${random.pick(SCOPES)}:${random.pick(SLUGS)}`).join(",") + random.pick(["", "", "", ",posts"]);
 
 function version2(random) {
   const features = random.list(1, 4, () => `${random.pick(SCOPES)}:${random.pick(SLUGS)}`);
@@ -72,18 +78,18 @@ function randomAges(random) {
   return [age(), age()];
 }
 
-/** Arguments of Clerk's `has()`. Never an empty text: for us that is a question left out. */
+/** Arguments of Clerk's `has()`. */
 export function randomQuestion(random) {
   const scoped = () => random.pick(["", "", "o:", "org:", "organization:", "u:", "user:", "x:"]) + random.pick(SLUGS);
   const asked = {
     ...(random.chance(0.4) && {
-      role: random.pick(["admin", "member", "org:admin", "org:org:member", "org:", "owner"]),
+      role: random.pick(["admin", "member", "org:admin", "org:org:member", "org:", "owner", ""]),
     }),
     ...(random.chance(0.4) && {
-      permission: random.pick([permission(random), permission(random).slice(4), "org:posts"]),
+      permission: random.pick([permission(random), permission(random).slice(4), "org:posts", ""]),
     }),
-    ...(random.chance(0.3) && { feature: scoped() + random.pick(["", "", "", ":rest"]) }),
-    ...(random.chance(0.3) && { plan: scoped() }),
+    ...(random.chance(0.3) && { feature: random.pick([scoped() + random.pick(["", "", "", ":rest"]), scoped(), scoped(), ""]) }),
+    ...(random.chance(0.3) && { plan: random.pick([scoped(), scoped(), scoped(), ""]) }),
     ...(random.chance(0.3) && { reverification: randomDemand(random) }),
   };
   return asked;

@@ -9,6 +9,8 @@ import { KID, hs, nowSeconds, ps, rs, unsigned } from "../lib/tokens.js";
 export const AGREED = [
   { name: "a session token of version 1", verdict: "accepted", claims: { org_id: "org_1", org_role: "org:admin" } },
   { name: "a session token of version 2", verdict: "accepted", claims: { v: 2, o: { id: "org_1", rol: "admin" } } },
+  { name: "a session token that says version 1", verdict: "accepted", claims: { v: 1, org_id: "org_1" } },
+  { name: "an agent that acts for the user", verdict: "accepted", claims: { act: { sub: "agent_1", type: "agent" } } },
   { name: "a version 2 written as a string", verdict: "accepted", claims: { v: "2" } },
   { name: "custom claims", verdict: "accepted", claims: { role: "authenticated", metadata: { plan: "gold" } } },
   { name: "a pending session", verdict: "accepted", claims: { sts: "pending" } },
@@ -169,4 +171,8 @@ export const AGREED = [
   },
   { name: "no audience", verdict: "accepted", instance: "audience", claims: { aud: undefined } },
   { name: "an empty list of audiences", verdict: "accepted", instance: "audience", claims: { aud: [] } },
+  { name: "a list of null", verdict: "accepted", instance: "audience", claims: { aud: [null] } },
+  { name: "a list of null where none is configured", verdict: "accepted", claims: { aud: [null] } },
+  { name: "an audience that is null", verdict: "accepted", instance: "audience", claims: { aud: null } },
+  { name: "a list of an empty text", verdict: "accepted", instance: "audience", claims: { aud: ["", null] } },
 ];

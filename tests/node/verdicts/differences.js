@@ -33,6 +33,13 @@ export const DIFFERENCES = [
     header: { cat: "cl_B7d4PD222AAA" },
     claims: { sid: undefined },
   },
+  {
+    name: "a category that nobody knows",
+    because: KINDS,
+    backend: "accepted",
+    database: "token-type-mismatch",
+    header: { cat: "cl_B7d4PD444AAA" },
+  },
   { name: "an empty sid", because: KINDS, backend: "accepted", database: "token-type-mismatch", claims: { sid: "" } },
   {
     name: "an M2M token without a category",
@@ -125,6 +132,14 @@ export const DIFFERENCES = [
     database: "token-invalid-audience",
     instance: "audience",
     claims: { aud: "https://other.example" },
+  },
+  {
+    name: "the audience beside null",
+    because: "@clerk/backend skips what is neither a string nor a list of strings.",
+    backend: "accepted",
+    database: "token-invalid-audience",
+    instance: "audience",
+    claims: { aud: ["https://other.example", null] },
   },
   {
     name: "an audience that is a number",

@@ -1,7 +1,7 @@
 // @clerk/backend and the database judge the same tokens, and must agree but for the differences that are listed.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { verifyToken } from "@clerk/backend";
+import { createClerkClient, verifyToken } from "@clerk/backend";
 
 import { openDatabase } from "../lib/database.js";
 import { KID, keyPair, makeToken, rs, sessionClaims } from "../lib/tokens.js";
@@ -69,5 +69,23 @@ for (const { backend, database, because, ...row } of DIFFERENCES) {
   test(`${row.name}: ${backend} there, ${database} here`, async () => {
     assert.notEqual(backend, database, "this is no difference");
     assert.deepEqual(await verdictsOn(row), { backend, database }, because);
+  });
+}
+
+// verifyToken leaves telling the kinds apart to the layer above, which authenticates requests.
+for (const [name, cat] of [
+  ["no category", undefined],
+  ["the category of session tokens", "cl_B7d4PD111AAA"],
+  ["the category of an instance that opted out", "cl_I7d4PD111III"],
+  ["the category of templates", "cl_B7d4PD222AAA"],
+  ["a category that nobody knows", "cl_B7d4PD444AAA"],
+]) {
+  test(`${name}: as a request is authenticated`, async () => {
+    const token = tokenOf({ header: { cat } });
+    const host = Buffer.from("clerk.plain.example$").toString("base64");
+    const clerk = createClerkClient({ secretKey: "sk_live_none", publishableKey: `pk_live_${host}`, jwtKey: keys.ours.pem });
+    const request = new Request("https://app.example/", { headers: { authorization: `Bearer ${token}` } });
+    const state = await clerk.authenticateRequest(request);
+    assert.equal(await verdictOfDatabase(token), state.isAuthenticated ? "accepted" : state.reason);
   });
 }

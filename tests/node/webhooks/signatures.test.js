@@ -107,6 +107,15 @@ test(`300 random bodies, seed ${SEED}`, async () => {
   }
 });
 
+test("a timestamp with a fraction, of which the whole seconds are signed", async () => {
+  const headers = signedHeaders(secret, BODY);
+  for (const fraction of [".5", ".999", ".000"]) {
+    const given = { ...headers, "svix-timestamp": headers["svix-timestamp"] + fraction };
+    assert.equal(await verdictOfSvix(BODY, given), "accepted", fraction);
+    assert.equal(await verdictOf(BODY, given), "accepted", fraction);
+  }
+});
+
 for (const bytes of [16, 24, 32, 64, 100]) {
   test(`a secret of ${bytes} bytes`, async () => {
     const other = newSecret(bytes);

@@ -65,7 +65,7 @@ fn a_token_without_a_role_claim_is_noticed() {
     assert_eq!(
         project
             .superuser()
-            .value::<i64>("SELECT count(*) FROM clerk.tokens_without_role"),
+            .value::<i64>("SELECT count(*) FROM clerk.token_problems"),
         0
     );
     assert_healthy(&project);
@@ -88,14 +88,15 @@ fn a_token_without_a_role_claim_is_noticed() {
     let mut superuser = project.superuser();
     let noticed = (0..3000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
-        superuser.value::<bool>("SELECT EXISTS (SELECT FROM clerk.tokens_without_role)")
+        superuser.value::<bool>(
+            "SELECT EXISTS (SELECT FROM clerk.token_problems WHERE reason = 'role-claim-missing')",
+        )
     });
     assert!(noticed);
     let finding = complaint(&project, "tokens", "role claim");
     assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
     assert!(finding.found.contains(project.clerk.issuer()), "{finding:?}");
-    superuser
-        .run("UPDATE clerk.tokens_without_role SET last_seen_at = now() - interval '61 minutes' WHERE true");
+    superuser.run("UPDATE clerk.token_problems SET last_seen_at = now() - interval '61 minutes' WHERE true");
     assert_healthy(&project);
     project.cluster.assert_no_crash();
 }

@@ -53,11 +53,14 @@ fn every_query_gives_the_columns_that_it_names() {
     for line in QUERIES.lines().filter_map(|line| line.strip_prefix("#   ")) {
         project.connect(OWNER).run(line);
     }
+    project.superuser().run(
+        "INSERT INTO clerk.token_problems SELECT issuer, 'azp-missing', 2, now() - interval '2 hours' FROM clerk.instances",
+    );
     let mut exporter = project.connect("exporter");
     let queries = queries();
     assert_eq!(
         queries.keys().collect::<Vec<_>>(),
-        ["clerk_sync", "clerk_sync_doctor"]
+        ["clerk_sync", "clerk_sync_doctor", "clerk_sync_token_problems"]
     );
     for (name, query) in queries {
         let rows = exporter
@@ -99,7 +102,7 @@ fn status_is_one_row_of_what_is_true() {
         "failed = 0 AND quarantined = 0 AND oldest_unapplied_at IS NULL AND handler_calls = 0",
         "last_round_at > now() - interval '10 minutes' AND last_round_error IS NULL",
         "last_backfill_at < last_reconcile_at AND open_runs = 0 AND last_run_error IS NULL",
-        "last_token_without_role_at IS NULL",
+        "last_token_without_role_at IS NULL AND last_refused_token_at IS NULL AND token_problems = '{}'",
     ] {
         true_of_status(&mut helper, condition);
     }

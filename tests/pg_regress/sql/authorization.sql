@@ -30,9 +30,9 @@ SELECT plan, clerk.has_plan(plan)
 FROM unnest(ARRAY['pro', 'basic', 'org:pro', 'user:pro', 'user:basic', 'free', '', NULL]) WITH ORDINALITY AS asked (plan, number)
 ORDER BY number;
 
--- All that is asked must hold; '' is not asked, NULL is false, asking nothing is false.
+-- All that is asked must hold; '*' is not asked, NULL is false, asking nothing is false.
 SELECT clerk.has(role => 'admin', permission => 'posts:read', feature => 'export', plan => 'pro', reverification => 'strict') AS all_five,
-       clerk.has(role => 'admin', plan => 'free') AS one_fails, clerk.has(role => '', plan => 'pro') AS not_asked,
+       clerk.has(role => 'admin', plan => 'free') AS one_fails, clerk.has(role => '*', plan => 'pro') AS not_asked,
        clerk.has(role => NULL, plan => 'pro') AS of_null, clerk.has() AS nothing;
 
 -- Reverification: an age of exactly the minutes is too old; without a second factor the first one counts.

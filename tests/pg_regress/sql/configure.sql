@@ -100,7 +100,7 @@ SELECT count(*) FROM clerk.webhook_signing_secrets();
 
 -- The key set is replaced whole; the instance's tokens are good for as long as their key is known.
 SELECT issuer, kid, alg, origin FROM clerk.jwks;
-SELECT clerk.import_jwks('https://clerk.test.example', jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb || '{"kid": "ins_new"}')));
+SELECT clerk.import_jwks('https://clerk.test.example', jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb || '{"kid": "ins_new"}'))::text);
 SELECT issuer, kid, alg, origin FROM clerk.jwks;
 SELECT code, detail FROM test.fault(format('SELECT clerk.verify_jwt(%L)', :'ada_token'));
 

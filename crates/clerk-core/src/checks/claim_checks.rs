@@ -61,8 +61,10 @@ impl<'a> ClaimsSubject<'a> {
             public: true,
             found: |token| describe(&token.claims.iss),
             reason: |_| Reason::TokenInvalidIssuer,
-            hint: "The token is of another Clerk instance (development and production are two), or clerk.configure \
-                   needs this issuer.",
+            hint: |_| {
+                "The token is of another Clerk instance (development and production are two), or clerk.configure \
+                 needs this issuer."
+            },
         },
         Criterion {
             name: "sub",
@@ -83,7 +85,7 @@ impl<'a> ClaimsSubject<'a> {
                 Some(_) => Reason::TokenTypeMismatch,
                 None => Reason::TokenVerificationFailed,
             },
-            hint: KIND_HINT,
+            hint: |_| KIND_HINT,
         },
         Criterion {
             name: "sid",
@@ -102,8 +104,10 @@ impl<'a> ClaimsSubject<'a> {
             public: true,
             found: |token| describe(&token.claims.sid),
             reason: |_| Reason::TokenTypeMismatch,
-            hint: "Only session tokens have a session id. Get the token by getToken() without a template, or let \
-                   clerk.configure accept template tokens.",
+            hint: |_| {
+                "Call getToken() without a template. Tokens of templates count only after \
+                 clerk.configure(accept_template_tokens => true)."
+            },
         },
         Criterion {
             name: "client_id",
@@ -120,7 +124,7 @@ impl<'a> ClaimsSubject<'a> {
             public: true,
             found: |token| describe(&token.claims.client_id),
             reason: |_| Reason::TokenTypeMismatch,
-            hint: KIND_HINT,
+            hint: |_| KIND_HINT,
         },
         Criterion {
             name: "aud",
@@ -143,8 +147,10 @@ impl<'a> ClaimsSubject<'a> {
                 Claim::Present(audiences) => quote_all(audiences),
             },
             reason: |_| Reason::TokenInvalidAudience,
-            hint: "Clerk's session tokens have no audience, its ID tokens do. If yours is meant to have one, name it in \
-                   the audiences of clerk.configure.",
+            hint: |_| {
+                "Clerk's session tokens have no audience, its ID tokens do. If yours is meant to have one, name it in \
+                 the audiences of clerk.configure."
+            },
         },
         Criterion {
             name: "azp",
@@ -163,8 +169,13 @@ impl<'a> ClaimsSubject<'a> {
             public: false,
             found: |token| describe(&token.claims.azp),
             reason: |_| Reason::TokenInvalidAuthorizedParties,
-            hint: "If this origin is yours, add it to the authorized_parties of clerk.configure; tokens of native apps \
-                   have none.",
+            hint: |token| match token.claims.azp {
+                Claim::Absent => {
+                    "Tokens of a browser's first request, of native apps and of Clerk's Backend API have no azp. To accept \
+                     them, run clerk.configure(allow_missing_azp => true)."
+                }
+                _ => "If this origin is yours, add it to the authorized_parties of clerk.configure.",
+            },
         },
     ];
 

@@ -16,7 +16,8 @@ pub(super) struct Criterion<S> {
     pub(super) found: fn(&S) -> String,
     /// Clerk's code for a failure.
     pub(super) reason: fn(&S) -> Reason,
-    pub(super) hint: &'static str,
+    /// The next step.
+    pub(super) hint: fn(&S) -> &'static str,
 }
 
 /// What a check found.
@@ -37,7 +38,7 @@ pub(super) fn judge<S>(criteria: &[Criterion<S>], subject: &S) -> Result<(), Ref
         Some(failed) => Err(Refusal::new(
             (failed.reason)(subject),
             complaint(failed, subject),
-            failed.hint,
+            (failed.hint)(subject),
         )),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::claim_checks::Rules;
 use super::criterion::{Criterion, judge};
-use super::token_type::TokenType;
+use super::token_type::{Category, TokenType};
 use crate::algorithm::Algorithm;
 use crate::jwt::Header;
 use crate::quote::quote;
@@ -11,8 +11,9 @@ use crate::reason::{Reason, Refusal};
 /// Judges a header, before any key is looked for.
 ///
 /// # Errors
-/// `token-invalid` for a `crit`, and for an M2M token in place of a session token; `token-type-mismatch` for a `cat` or
-/// `typ` of another kind of token; `token-invalid-algorithm` for any `alg` but RS256, RS384 and RS512.
+/// `token-invalid` for a `crit`, for an M2M token in place of a session token, and for any other `cat` in place of an M2M
+/// token; `token-type-mismatch` for another `cat` or `typ` of another kind of token, and for a `cat` that is not known;
+/// `token-invalid-algorithm` for any `alg` but RS256, RS384 and RS512.
 pub fn judge_header(header: &Header, token_type: TokenType, rules: &Rules) -> Result<(), Refusal> {
     judge(
         HeaderSubject::CRITERIA,
@@ -30,6 +31,8 @@ pub(super) struct HeaderSubject<'a> {
     pub(super) rules: &'a Rules<'a>,
 }
 
+const UNKNOWN_HINT: &str =
+    "Clerk signs other kinds of token with the same key. If getToken() gives this one, update clerk_sync.";
 const TYPE_HINT: &str = "Pass the kind of token it is: session, template, m2m or oauth.";
 
 impl<'a> HeaderSubject<'a> {
@@ -41,27 +44,35 @@ impl<'a> HeaderSubject<'a> {
             public: true,
             found: |token| if token.header.crit { "present" } else { "absent" }.to_owned(),
             reason: |_| Reason::TokenInvalid,
-            hint: "Clerk's tokens have no critical extensions.",
+            hint: |_| "Clerk's tokens have no critical extensions.",
         },
         Criterion {
             name: "cat",
-            passes: |token| token.category().is_none_or(|category| token.accepts(category)),
-            expected: |token| {
-                format!(
-                    "absent, or not the category of another kind than {}",
-                    token.token_type.as_str()
-                )
+            passes: |token| match token.category() {
+                Category::None => true,
+                Category::Of(category) => token.accepts(category),
+                // Clerk's SDK does not look at the category of an OAuth token, which its typ tells from others.
+                Category::Unknown => token.token_type == TokenType::Oauth,
             },
+            expected: |token| format!("absent or the category of {} tokens", token.token_type.as_str()),
             public: true,
             found: |token| match token.category() {
-                Some(category) => format!("the category of {} tokens", category.as_str()),
-                None => describe(token.header.cat.as_deref()),
+                Category::Of(category) => format!("the category of {} tokens", category.as_str()),
+                _ => describe(token.header.cat.as_deref()),
             },
             reason: |token| match (token.token_type, token.category()) {
-                (TokenType::Session, Some(TokenType::M2m)) => Reason::TokenInvalid,
+                (TokenType::Session, Category::Of(TokenType::M2m)) | (TokenType::M2m, _) => {
+                    Reason::TokenInvalid
+                }
                 _ => Reason::TokenTypeMismatch,
             },
-            hint: TYPE_HINT,
+            hint: |token| match (token.token_type, token.category()) {
+                (TokenType::Session, Category::Of(TokenType::Template)) => {
+                    "Call getToken() without a template."
+                }
+                (_, Category::Unknown) => UNKNOWN_HINT,
+                _ => TYPE_HINT,
+            },
         },
         Criterion {
             name: "typ",
@@ -76,7 +87,7 @@ impl<'a> HeaderSubject<'a> {
             public: true,
             found: |token| describe(token.header.typ.as_deref()),
             reason: |_| Reason::TokenTypeMismatch,
-            hint: TYPE_HINT,
+            hint: |_| TYPE_HINT,
         },
         Criterion {
             name: "alg",
@@ -85,12 +96,12 @@ impl<'a> HeaderSubject<'a> {
             public: true,
             found: |token| describe(token.header.alg.as_deref()),
             reason: |_| Reason::TokenInvalidAlgorithm,
-            hint: "Clerk signs with RS256. Tokens from a template with a custom signing key cannot be verified.",
+            hint: |_| "Clerk signs with RS256. Tokens from a template with a custom signing key cannot be verified.",
         },
     ];
 
-    fn category(&self) -> Option<TokenType> {
-        self.header.cat.as_deref().and_then(TokenType::of_category)
+    fn category(&self) -> Category {
+        self.header.cat.as_deref().map_or(Category::None, Category::parse)
     }
 
     fn accepts(&self, category: TokenType) -> bool {

@@ -13,13 +13,14 @@ use crate::reason::Refusal;
 ///
 /// `decoded` is the outcome of [`Jwt::decode`]; if that failed, the check `format` says why and is the only one.
 /// `signature` is the outcome of [`Jwt::verify_signature`], or `None` if there is no key to verify with.
-/// `now_seconds` is the time since 1970.
+/// `now_seconds` is the time since 1970, `skew_seconds` how far the two clocks may be apart.
 pub fn inspect(
     decoded: &Result<Jwt<'_>, Refusal>,
     token_type: TokenType,
     rules: &Rules<'_>,
     signature: Option<Result<(), Refusal>>,
     now_seconds: f64,
+    skew_seconds: f64,
 ) -> Vec<Check> {
     let jwt = match decoded {
         Ok(jwt) => jwt,
@@ -57,7 +58,7 @@ pub fn inspect(
     checks.extend(report(
         times::CRITERIA,
         &Moment {
-            times: claims.times(),
+            validity: claims.times().with_skew(skew_seconds),
             now: now_seconds,
         },
     ));

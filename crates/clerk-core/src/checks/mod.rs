@@ -11,5 +11,5 @@ pub use claim_checks::{Rules, judge_claims};
 pub use criterion::Check;
 pub use header_checks::judge_header;
 pub use inspect::inspect;
-pub use times::{CLOCK_SKEW_SECONDS, Times};
+pub use times::{DEFAULT_CLOCK_SKEW_SECONDS, Times, Validity};
 pub use token_type::TokenType;

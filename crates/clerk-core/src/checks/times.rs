@@ -4,8 +4,8 @@ use super::criterion::{Criterion, judge};
 use crate::claims::Claim;
 use crate::reason::{Reason, Refusal};
 
-/// How far our clock and Clerk's may be apart, in seconds (the default of `@clerk/backend`).
-pub const CLOCK_SKEW_SECONDS: f64 = 5.0;
+/// How far our clock and Clerk's may be apart, in seconds, unless it is configured (the default of `@clerk/backend`).
+pub const DEFAULT_CLOCK_SKEW_SECONDS: f64 = 5.0;
 
 /// The last second of the year 9999. A time beyond it is no time.
 const LATEST: f64 = 253_402_300_799.0;
@@ -22,6 +22,29 @@ pub struct Times {
 }
 
 impl Times {
+    /// The times as they are judged where the two clocks may be `skew_seconds` apart.
+    pub fn with_skew(self, skew_seconds: f64) -> Validity {
+        Validity {
+            times: self,
+            skew: skew_seconds,
+        }
+    }
+
+    /// `exp`, if it is a time.
+    pub fn expires_at(self) -> Option<f64> {
+        time(self.exp)
+    }
+}
+
+/// When a token is good.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Validity {
+    times: Times,
+    /// How far the two clocks may be apart, in seconds.
+    skew: f64,
+}
+
+impl Validity {
     /// Judges the times at `now_seconds` since 1970.
     ///
     /// # Errors
@@ -32,7 +55,7 @@ impl Times {
         judge(
             CRITERIA,
             &Moment {
-                times: self,
+                validity: self,
                 now: now_seconds,
             },
         )
@@ -41,18 +64,13 @@ impl Times {
     /// Whether `exp` has passed at `now_seconds` since 1970, the skew included; also where it is no time.
     #[inline]
     pub fn have_ended(&self, now_seconds: f64) -> bool {
-        time(self.exp).is_none_or(|exp| exp <= now_seconds - CLOCK_SKEW_SECONDS)
-    }
-
-    /// `exp`, if it is a time.
-    pub fn expires_at(self) -> Option<f64> {
-        time(self.exp)
+        time(self.times.exp).is_none_or(|exp| exp <= now_seconds - self.skew)
     }
 }
 
-/// Times, and the clock they are judged by.
+/// A token's validity, and the clock it is judged by.
 pub(super) struct Moment {
-    pub(super) times: Times,
+    pub(super) validity: Validity,
     pub(super) now: f64,
 }
 
@@ -61,30 +79,30 @@ const CLOCK_HINT: &str = "Compare the server's clock with the time of a time ser
 pub(super) const CRITERIA: &[Criterion<Moment>] = &[
     Criterion {
         name: "exp",
-        passes: |at| !at.times.have_ended(at.now),
-        expected: |_| format!("in the future, give or take {CLOCK_SKEW_SECONDS} s"),
+        passes: |at| !at.validity.have_ended(at.now),
+        expected: |at| format!("in the future, give or take {} s", at.validity.skew),
         public: true,
-        found: |at| describe(at.times.exp, at.now),
-        reason: |at| reason(at.times.exp, Reason::TokenExpired),
-        hint: "Session tokens live 60 s: ask Clerk's getToken() for a new one before each request.",
+        found: |at| describe(at.validity.times.exp, at.now),
+        reason: |at| reason(at.validity.times.exp, Reason::TokenExpired),
+        hint: |_| "Session tokens live 60 s: ask Clerk's getToken() for a new one before each request.",
     },
     Criterion {
         name: "nbf",
-        passes: |at| has_come(at.times.nbf, at.now),
-        expected: |_| format!("absent or past, give or take {CLOCK_SKEW_SECONDS} s"),
+        passes: |at| at.has_come(at.validity.times.nbf),
+        expected: |at| format!("absent or past, give or take {} s", at.validity.skew),
         public: true,
-        found: |at| describe(at.times.nbf, at.now),
-        reason: |at| reason(at.times.nbf, Reason::TokenNotActiveYet),
-        hint: CLOCK_HINT,
+        found: |at| describe(at.validity.times.nbf, at.now),
+        reason: |at| reason(at.validity.times.nbf, Reason::TokenNotActiveYet),
+        hint: |_| CLOCK_HINT,
     },
     Criterion {
         name: "iat",
-        passes: |at| has_come(at.times.iat, at.now),
-        expected: |_| format!("absent or past, give or take {CLOCK_SKEW_SECONDS} s"),
+        passes: |at| at.has_come(at.validity.times.iat),
+        expected: |at| format!("absent or past, give or take {} s", at.validity.skew),
         public: true,
-        found: |at| describe(at.times.iat, at.now),
-        reason: |at| reason(at.times.iat, Reason::TokenIatInTheFuture),
-        hint: CLOCK_HINT,
+        found: |at| describe(at.validity.times.iat, at.now),
+        reason: |at| reason(at.validity.times.iat, Reason::TokenIatInTheFuture),
+        hint: |_| CLOCK_HINT,
     },
 ];
 
@@ -95,8 +113,10 @@ fn time(claim: Claim<f64>) -> Option<f64> {
     }
 }
 
-fn has_come(claim: Claim<f64>, now: f64) -> bool {
-    claim.is_absent() || time(claim).is_some_and(|seconds| seconds <= now + CLOCK_SKEW_SECONDS)
+impl Moment {
+    fn has_come(&self, claim: Claim<f64>) -> bool {
+        claim.is_absent() || time(claim).is_some_and(|seconds| seconds <= self.now + self.validity.skew)
+    }
 }
 
 /// `out_of_time` for a real time; else the claim itself is at fault.

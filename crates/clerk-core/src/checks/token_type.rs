@@ -35,15 +35,27 @@ impl TokenType {
             TokenType::Oauth => "oauth",
         }
     }
+}
 
-    /// The kind that the header's `cat` stands for (`jwtCategories.ts` of `@clerk/backend`). `None` for tags that carry
-    /// no kind: that of instances which opted out, and any we do not know.
-    pub(super) fn of_category(cat: &str) -> Option<Self> {
+/// What the header's `cat` says (`jwtCategories.ts` of `@clerk/backend`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Category {
+    /// Nothing: there is none, or it is that of instances which opted out.
+    None,
+    /// A kind of token.
+    Of(TokenType),
+    /// A category that is not known.
+    Unknown,
+}
+
+impl Category {
+    pub(super) fn parse(cat: &str) -> Self {
         match cat {
-            "cl_B7d4PD111AAA" => Some(TokenType::Session),
-            "cl_B7d4PD222AAA" => Some(TokenType::Template),
-            "cl_B7d4PD333AAA" => Some(TokenType::M2m),
-            _ => None,
+            "cl_B7d4PD111AAA" => Category::Of(TokenType::Session),
+            "cl_B7d4PD222AAA" => Category::Of(TokenType::Template),
+            "cl_B7d4PD333AAA" => Category::Of(TokenType::M2m),
+            "cl_I7d4PD111III" => Category::None,
+            _ => Category::Unknown,
         }
     }
 }

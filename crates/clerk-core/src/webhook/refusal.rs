@@ -9,7 +9,7 @@ pub enum WebhookReason {
     WebhookHeadersMissing,
     /// The headers are not what a sender of webhooks writes.
     WebhookHeadersInvalid,
-    /// The timestamp is not a whole number of seconds.
+    /// The timestamp is not a number of seconds.
     WebhookTimestampInvalid,
     /// Signed, but too long ago.
     WebhookTimestampExpired,

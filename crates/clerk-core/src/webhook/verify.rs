@@ -21,7 +21,7 @@ const CLOCK_HINT: &str = "If the delivery is not an old one, compare the server'
 pub struct Verified {
     /// The id of the event: the same for every delivery of it, so that a doubled one can be told.
     pub id: String,
-    /// When this delivery was signed, in seconds since 1970.
+    /// When this delivery was signed, in whole seconds since 1970.
     pub timestamp: i64,
     /// Which of the secrets signed it; the first, if several did.
     pub secret_index: usize,
@@ -35,7 +35,8 @@ pub struct Verified {
 /// save no work: whoever wants to cost us an HMAC just sends the present time.
 ///
 /// # Errors
-/// In this order: `webhook-too-large` above 1 MiB; `webhook-timestamp-invalid` when the timestamp is not digits only;
+/// In this order: `webhook-too-large` above 1 MiB; `webhook-timestamp-invalid` when the timestamp is no
+/// number of seconds;
 /// `webhook-secret-missing` when `secrets` is empty; `webhook-signature-mismatch` when no `v1` signature is by one of
 /// them; `webhook-timestamp-expired` and `webhook-timestamp-in-the-future`.
 pub fn verify_webhook(
@@ -47,8 +48,8 @@ pub fn verify_webhook(
     if body.len() > MAX_WEBHOOK_BYTES {
         return Err(too_large(body.len()));
     }
-    let timestamp = seconds(&headers.timestamp)?;
-    let secret_index = signer(body, headers, secrets)?;
+    let (digits, timestamp) = seconds(&headers.timestamp)?;
+    let secret_index = signer(body, headers, digits, secrets)?;
     judge_time(timestamp, now_seconds)?;
     Ok(Verified {
         id: headers.id.clone(),
@@ -65,25 +66,41 @@ fn too_large(bytes: usize) -> WebhookRefusal {
     )
 }
 
-/// Digits only: what `i64` would accept beyond them, a sign, no sender writes.
-fn seconds(timestamp: &str) -> Result<i64, WebhookRefusal> {
-    let digits = timestamp.bytes().all(|byte| byte.is_ascii_digit());
-    timestamp.parse().ok().filter(|_| digits).ok_or_else(|| {
-        WebhookRefusal::new(
-            WebhookReason::WebhookTimestampInvalid,
-            format!(
-                "the timestamp {} is not a whole number of seconds since 1970",
-                quote(timestamp)
-            ),
-            "Forward Clerk's svix-timestamp unchanged.",
-        )
-    })
+/// The whole seconds, as digits and as a number. What `i64` would accept beyond digits, a sign, no sender writes. A fraction
+/// is dropped, and was not signed, as in the library that Clerk's SDK uses.
+fn seconds(timestamp: &str) -> Result<(&str, i64), WebhookRefusal> {
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = match timestamp.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (timestamp, None),
+    };
+    let is_number = are_digits(whole) && fraction.is_none_or(are_digits);
+    whole
+        .parse()
+        .ok()
+        .filter(|_| is_number)
+        .map(|number| (whole, number))
+        .ok_or_else(|| {
+            WebhookRefusal::new(
+                WebhookReason::WebhookTimestampInvalid,
+                format!(
+                    "the timestamp {} is not a number of seconds since 1970",
+                    quote(timestamp)
+                ),
+                "Forward Clerk's svix-timestamp unchanged.",
+            )
+        })
 }
 
 /// The index of the first secret that made one of the signatures.
 ///
 /// Every secret and every signature is looked at, so that the time it takes does not tell which secret matched.
-fn signer(body: &[u8], headers: &WebhookHeaders, secrets: &[SigningSecret]) -> Result<usize, WebhookRefusal> {
+fn signer(
+    body: &[u8],
+    headers: &WebhookHeaders,
+    seconds: &str,
+    secrets: &[SigningSecret],
+) -> Result<usize, WebhookRefusal> {
     if secrets.is_empty() {
         return Err(WebhookRefusal::new(
             WebhookReason::WebhookSecretMissing,
@@ -103,7 +120,7 @@ fn signer(body: &[u8], headers: &WebhookHeaders, secrets: &[SigningSecret]) -> R
     }
     let mut signer = None;
     for (index, secret) in secrets.iter().enumerate() {
-        let expected = secret.sign(&headers.id, &headers.timestamp, body);
+        let expected = secret.sign(&headers.id, seconds, body);
         for signature in &signatures {
             if verify_slices_are_equal(signature.as_bytes(), expected.as_bytes()).is_ok() {
                 signer = signer.or(Some(index));

@@ -4,7 +4,7 @@ use clerk_core::{Claim, Claims, Reason, SessionClaims};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::signer::{ISSUER, claims, merge, session, session_with};
+use crate::signer::{ISSUER, claims, merge, session, session_with, strings};
 
 fn refused(json: &str) -> String {
     let refusal = Claims::parse(json).unwrap_err();
@@ -188,8 +188,29 @@ fn each_version_reads_only_its_own_claims() {
     }
     let v1 = read(Value::Null);
     assert_eq!(id(&v1).as_deref(), Some("org_1"));
-    assert_eq!((v1.features, v1.plans), (None, None));
-    for v in [json!(3), json!(1), json!("3"), json!(true), json!([2]), json!("")] {
+    for v in [json!(1), json!(1.0), json!("1")] {
+        assert_eq!(read(v), v1);
+    }
+    // Features and plans are read in every version that is understood.
+    let slugs = |list: Option<clerk_core::ScopedList>| {
+        list.unwrap()
+            .organization()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (slugs(v1.features), slugs(v1.plans)),
+        (strings(&["a"]), strings(&["b"]))
+    );
+    for v in [
+        json!(3),
+        json!(0),
+        json!("3"),
+        json!("1.0"),
+        json!(true),
+        json!([2]),
+        json!(""),
+    ] {
         let unknown = read(v.clone());
         assert_eq!(
             (id(&unknown), unknown.features, unknown.plans),
@@ -197,6 +218,49 @@ fn each_version_reads_only_its_own_claims() {
             "{v}"
         );
         assert_eq!(unknown.user_id, "user_1");
+    }
+}
+
+/// `actor.type` of Clerk's SDK: `agent`, or a person who impersonates the user.
+#[test]
+fn an_agent_is_no_impersonator() {
+    use clerk_core::ActorType::{Agent, User};
+    for (act, id, kind) in [
+        (json!({"sub": "user_boss"}), Some("user_boss"), Some(User)),
+        (
+            json!({"sub": "agent_1", "type": "agent"}),
+            Some("agent_1"),
+            Some(Agent),
+        ),
+        (
+            json!({"sub": "user_boss", "type": "Agent"}),
+            Some("user_boss"),
+            Some(User),
+        ),
+        (
+            json!({"sub": "user_boss", "type": ["agent"]}),
+            Some("user_boss"),
+            Some(User),
+        ),
+        (json!({"type": "agent"}), None, Some(Agent)),
+        // Somebody acts, whoever that is.
+        (json!({}), None, Some(User)),
+        (json!("agent"), None, Some(User)),
+    ] {
+        let session = SessionClaims::new(&session_with(json!({ "act": act })));
+        assert_eq!(
+            (session.actor_id.as_deref(), session.actor_type),
+            (id, kind),
+            "{act}"
+        );
+    }
+    let nobody = [
+        session_with(json!({})),
+        Claims::parse(&session().to_string().replacen('{', r#"{"act":null,"#, 1)).unwrap(),
+    ];
+    for claims in nobody {
+        let session = SessionClaims::new(&claims);
+        assert_eq!((session.actor_id, session.actor_type), (None, None));
     }
 }
 

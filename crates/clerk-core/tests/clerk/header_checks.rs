@@ -9,6 +9,8 @@ const SESSION: &str = "cl_B7d4PD111AAA";
 const TEMPLATE: &str = "cl_B7d4PD222AAA";
 const M2M: &str = "cl_B7d4PD333AAA";
 const OPTED_OUT: &str = "cl_I7d4PD111III";
+/// Categories that Clerk's SDK does not know, as it may meet when Clerk adds a kind of token.
+const UNKNOWN: [&str; 3] = ["cl_B7d4PD444AAA", "", "session"];
 
 fn header(changes: Value) -> Header {
     let header = crate::signer::merge(json!({"alg": "RS256", "kid": "ins_1"}), changes);
@@ -81,7 +83,7 @@ fn categories() {
             [
                 "ok",
                 "token-type-mismatch",
-                "token-type-mismatch",
+                "token-invalid",
                 "token-type-mismatch",
             ],
         ),
@@ -90,7 +92,7 @@ fn categories() {
             [
                 "token-type-mismatch",
                 "ok",
-                "token-type-mismatch",
+                "token-invalid",
                 "token-type-mismatch",
             ],
         ),
@@ -105,7 +107,18 @@ fn categories() {
         ),
         (OPTED_OUT, ["ok"; 4]),
     ];
-    for (cat, verdicts) in expected {
+    let unknown = UNKNOWN.map(|cat| {
+        (
+            cat,
+            [
+                "token-type-mismatch",
+                "token-type-mismatch",
+                "token-invalid",
+                "ok",
+            ],
+        )
+    });
+    for (cat, verdicts) in expected.into_iter().chain(unknown) {
         let found = [Session, Template, M2m, Oauth].map(|token_type| {
             let typ = if token_type == Oauth { "at+jwt" } else { "JWT" };
             verdict(json!({"cat": cat, "typ": typ}), token_type)
@@ -136,6 +149,16 @@ fn template_tokens_pass_for_sessions_only_where_that_is_configured() {
         )),
         "token-invalid"
     );
+}
+
+#[test]
+fn the_hint_for_a_template_token_says_how_to_get_a_session_token() {
+    let refusal = judge_header(&header(json!({"cat": TEMPLATE})), TokenType::Session, &rules()).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "cat must be absent or the category of session tokens, but is the category of template tokens"
+    );
+    assert_eq!(refusal.hint, "Call getToken() without a template.");
 }
 
 #[test]

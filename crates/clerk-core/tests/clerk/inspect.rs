@@ -13,7 +13,7 @@ fn inspected(token: &str, token_type: TokenType, rules: &Rules) -> Vec<Check> {
         .as_ref()
         .ok()
         .map(|jwt| jwt.verify_signature(&verifying_key()));
-    inspect(&decoded, token_type, rules, signature, NOW)
+    inspect(&decoded, token_type, rules, signature, NOW, 5.0)
 }
 
 /// The steps of verification, in Clerk's order.
@@ -22,7 +22,7 @@ fn verified(token: &str, token_type: TokenType, rules: &Rules) -> Result<(), Ref
     judge_header(&jwt.header, token_type, rules)?;
     jwt.verify_signature(&verifying_key())?;
     judge_claims(&jwt.claims, token_type, rules)?;
-    jwt.claims.times().judge(NOW)
+    jwt.claims.times().with_skew(5.0).judge(NOW)
 }
 
 fn token(payload: &Value) -> String {
@@ -110,6 +110,7 @@ fn the_signature_needs_a_key_and_must_be_genuine() {
         &rules(),
         None,
         NOW,
+        5.0,
     ));
     assert!(
         !check.passed && check.detail.contains("no key"),

@@ -153,6 +153,22 @@ fn session_id_and_client_id() {
 }
 
 #[test]
+fn the_hint_for_a_token_without_azp_names_the_setting() {
+    let parties = strings(&["https://app.example.com"]);
+    let strict = Rules {
+        authorized_parties: &parties,
+        ..rules()
+    };
+    let hint = |azp: Value| {
+        clerk_core::judge_claims(&session_with(json!({ "azp": azp })), TokenType::Session, &strict)
+            .unwrap_err()
+            .hint
+    };
+    assert!(hint(json!(null)).contains("clerk.configure(allow_missing_azp => true)"));
+    assert!(hint(json!("https://b.example.com")).contains("authorized_parties"));
+}
+
+#[test]
 fn audiences() {
     let configured = strings(&["api", "web"]);
     let with = Rules {
@@ -164,6 +180,10 @@ fn audiences() {
         (json!(null), "ok", "ok"),
         (json!(""), "ok", "ok"),
         (json!([]), "ok", "ok"),
+        (json!([null]), "ok", "ok"),
+        (json!(["", null]), "ok", "ok"),
+        (json!(["api", null]), bad, bad),
+        (json!([[]]), bad, bad),
         (json!("web"), bad, "ok"),
         (json!(["x", "api"]), bad, "ok"),
         (json!("x"), bad, bad),

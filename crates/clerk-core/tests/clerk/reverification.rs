@@ -46,6 +46,56 @@ fn what_cannot_be_asked_is_an_error() {
 }
 
 #[test]
+fn one_text_holds_a_level_and_its_minutes() {
+    let parse = |text: &str| Reverification::parse_text(text).map_err(|error| error.hint);
+    assert_eq!(parse("lax"), Ok(Reverification::parse("lax", None).unwrap()));
+    assert_eq!(parse("second_factor:30"), Ok(level("second_factor", 30)));
+    for (wrong, hint) in [
+        (
+            "lax:5m",
+            "Write 'second_factor:5', or 'lax' for its own 1440 minutes.",
+        ),
+        (
+            "lax:5",
+            "Write 'second_factor:5', or 'lax' for its own 1440 minutes.",
+        ),
+        (
+            "strict_mfa:",
+            "Write 'multi_factor:30', or 'strict_mfa' for its own 10 minutes.",
+        ),
+        (
+            "first_factor:5m",
+            "Write the minutes in digits, as in 'first_factor:5'.",
+        ),
+        (
+            "first_factor: 5",
+            "Write the minutes in digits, as in 'first_factor:5'.",
+        ),
+        (
+            "first_factor:-5",
+            "Write the minutes in digits, as in 'first_factor:5'.",
+        ),
+        (
+            "first_factor:soon",
+            "Write the minutes in digits, as in 'first_factor:30'.",
+        ),
+    ] {
+        assert_eq!(parse(wrong), Err(hint.to_owned()), "{wrong}");
+    }
+    for wrong in [
+        "",
+        ":",
+        "stricter",
+        "third_factor:10",
+        "first_factor",
+        "first_factor:0",
+        "first_factor:10000000000",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_verification_as_old_as_asked_is_too_old() {
     assert!(session(json!([9, -1])).has_reverification(&level("first_factor", 10)));
     assert!(session(json!([9.5, -1])).has_reverification(&level("first_factor", 10)));

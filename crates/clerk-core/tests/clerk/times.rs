@@ -1,6 +1,6 @@
 //! `exp`, `nbf` and `iat`.
 
-use clerk_core::{CLOCK_SKEW_SECONDS, Claims, Times};
+use clerk_core::{Claims, DEFAULT_CLOCK_SKEW_SECONDS, Times};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -11,12 +11,12 @@ fn times(value: Value) -> Times {
 }
 
 fn verdict(value: Value) -> &'static str {
-    code(times(value).judge(NOW))
+    code(times(value).with_skew(5.0).judge(NOW))
 }
 
 #[test]
 fn the_edges_are_clerks() {
-    assert_eq!(CLOCK_SKEW_SECONDS, 5.0);
+    assert_eq!(DEFAULT_CLOCK_SKEW_SECONDS, 5.0);
     assert_eq!(verdict(json!({"exp": NOW - 5.0})), "token-expired");
     assert_eq!(verdict(json!({"exp": NOW - 4.999})), "ok");
     let with = |name: &str, value: f64| verdict(json!({"exp": NOW + 60.0, name: value}));
@@ -24,6 +24,34 @@ fn the_edges_are_clerks() {
     assert_eq!(with("nbf", NOW + 5.001), "token-not-active-yet");
     assert_eq!(with("iat", NOW + 5.0), "ok");
     assert_eq!(with("iat", NOW + 5.001), "token-iat-in-the-future");
+}
+
+#[test]
+fn the_skew_moves_the_edges_of_all_three() {
+    for skew in [0.0, 60.0] {
+        let judge = |name: &str, value: f64| {
+            let value = if name == "exp" {
+                json!({"exp": value})
+            } else {
+                json!({"exp": NOW + 1000.0, name: value})
+            };
+            code(times(value).with_skew(skew).judge(NOW))
+        };
+        assert_eq!(judge("exp", NOW - skew), "token-expired");
+        assert_eq!(judge("exp", NOW - skew + 0.001), "ok");
+        assert_eq!(judge("nbf", NOW + skew), "ok");
+        assert_eq!(judge("nbf", NOW + skew + 0.001), "token-not-active-yet");
+        assert_eq!(judge("iat", NOW + skew), "ok");
+        assert_eq!(judge("iat", NOW + skew + 0.001), "token-iat-in-the-future");
+        let refusal = times(json!({"exp": NOW - 90.0}))
+            .with_skew(skew)
+            .judge(NOW)
+            .unwrap_err();
+        assert!(
+            refusal.message.contains(&format!("give or take {skew} s")),
+            "{refusal}"
+        );
+    }
 }
 
 #[test]
@@ -72,7 +100,10 @@ fn what_is_no_time_fails_verification() {
 
 #[test]
 fn the_message_tells_by_how_much() {
-    let refusal = times(json!({"exp": NOW - 90.0})).judge(NOW).unwrap_err();
+    let refusal = times(json!({"exp": NOW - 90.0}))
+        .with_skew(5.0)
+        .judge(NOW)
+        .unwrap_err();
     assert_eq!(
         refusal.message,
         "exp must be in the future, give or take 5 s, but is 1749999910 (90 s ago)"
@@ -95,12 +126,12 @@ proptest! {
         let payload = format!(r#"{{"iat":{iat},"nbf":{},"exp":{}}}"#, iat + nbf, iat + lives);
         let now = iat + at;
         let good = now < iat + lives + 5 && now >= iat - 5 && now >= iat + nbf - 5;
-        prop_assert_eq!(Claims::parse(&payload).unwrap().times().judge(now as f64).is_ok(), good);
+        prop_assert_eq!(Claims::parse(&payload).unwrap().times().with_skew(5.0).judge(now as f64).is_ok(), good);
     }
 
     #[test]
     fn no_number_panics_or_passes_as_a_time_it_is_not(exp: f64, now: f64) {
-        let judged = Times { exp: clerk_core::Claim::Present(exp), ..Times::default() }.judge(now);
+        let judged = Times { exp: clerk_core::Claim::Present(exp), ..Times::default() }.with_skew(5.0).judge(now);
         if judged.is_ok() {
             prop_assert!(exp > now - 5.0 && (0.0..=253_402_300_799.0).contains(&exp));
         }

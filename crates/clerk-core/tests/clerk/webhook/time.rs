@@ -38,7 +38,10 @@ fn a_timestamp_is_digits_only() {
     let secret = [7; 24];
     for bad in [
         "soon",
-        "1614265330.123",
+        "1614265330.",
+        "1614265330.1.2",
+        ".5",
+        "1614265330.5e3",
         "+1614265330",
         "-1614265330",
         "1614265330s",
@@ -55,9 +58,25 @@ fn a_timestamp_is_digits_only() {
         assert_eq!(refusal.reason.as_str(), "webhook-timestamp-invalid", "{bad}");
         assert_eq!(
             refusal.message,
-            format!("the timestamp \"{bad}\" is not a whole number of seconds since 1970")
+            format!("the timestamp \"{bad}\" is not a number of seconds since 1970")
         );
     }
+}
+
+/// As Clerk's SDK: the fraction is no part of what is signed.
+#[test]
+fn a_fraction_is_dropped_before_the_signature_is_made() {
+    let secret = [7; 24];
+    let signature = sign(&secret, ID, &TIMESTAMP.to_string(), BODY.as_bytes());
+    let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
+    for timestamp in [format!("{TIMESTAMP}.123"), format!("{TIMESTAMP}.999")] {
+        let signed = headers(ID, &timestamp, &signature);
+        let verified = verify(BODY, &signed, &[key]).unwrap();
+        assert_eq!(verified.timestamp, TIMESTAMP);
+    }
+    let fraction = format!("{TIMESTAMP}.123");
+    let signed = headers(ID, &fraction, &sign(&secret, ID, &fraction, BODY.as_bytes()));
+    assert_eq!(code(verify(BODY, &signed, &[key])), "webhook-signature-mismatch");
 }
 
 #[test]
