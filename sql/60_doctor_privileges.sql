@@ -91,7 +91,7 @@ AS $body$
         SELECT 'clerk.' || named.name AS object
         FROM unnest(ARRAY[
             'current_user_id', 'current_session_id', 'current_org_id', 'current_org_slug', 'current_org_role', 'current_org_permissions',
-            'current_actor_id', 'current_claims', 'claim', 'has_role', 'has_permission', 'has_feature', 'has_plan', 'has_reverification', 'has',
+            'current_actor_id', 'current_actor_type', 'current_claims', 'claim', 'has_role', 'has_permission', 'has_feature', 'has_plan', 'has_reverification', 'has',
             'whoami', 'authenticate', 'clear_authentication', 'check_request', 'pre_request'
         ]) AS named (name)
     ), given AS (

@@ -42,6 +42,7 @@ fn assert_refused(app: &mut Client, claims: &Value, reason: &str) {
         "clerk.current_org_role()",
         "clerk.current_org_permissions()",
         "clerk.current_actor_id()",
+        "clerk.current_actor_type()",
         "clerk.current_claims()",
         "clerk.claim('sub')",
         "clerk.has_role('admin')",

@@ -35,7 +35,7 @@ fn notes() -> TestDb<'static> {
 
 /// Statements of PL/pgSQL that ask who is there, each in a way of its own.
 fn questions() -> Vec<String> {
-    const HELPERS: [&str; 15] = [
+    const HELPERS: [&str; 16] = [
         "current_user_id()",
         "current_session_id()",
         "current_org_id()",
@@ -43,6 +43,7 @@ fn questions() -> Vec<String> {
         "current_org_role()",
         "current_org_permissions()",
         "current_actor_id()",
+        "current_actor_type()",
         "current_claims()",
         "claim('sub')",
         "has_role('admin')",

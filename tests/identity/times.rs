@@ -120,3 +120,24 @@ fn five_seconds_of_skew_are_forgiven() {
         }
     }
 }
+
+#[test]
+fn the_clock_skew_is_the_databases_and_a_change_of_it_reaches_every_session() {
+    let db = database();
+    let mut owner = db.superuser();
+    let mut app = db.connect("app");
+    // Too old by the default, and good for minutes where a minute is allowed for.
+    app.set_token(&clerk().mint(session("user_ada").expires_in(-20)));
+    assert_eq!(
+        app.failure("SELECT clerk.current_user_id()").refusal(),
+        ("28", "token-expired")
+    );
+    owner.run("SELECT clerk.configure(clock_skew_seconds => 60)");
+    assert_eq!(app.user(), some("user_ada"));
+    let failure = app.failure("SET clerk.clock_skew_seconds = 60");
+    assert_eq!(failure.sqlstate, "42602", "it is no setting that a role may set: {failure:?}");
+    owner.run("SELECT clerk.configure(clock_skew_seconds => 0)");
+    let failure = app.failure("SELECT clerk.current_user_id()");
+    assert_eq!(failure.refusal(), ("28", "token-expired"));
+    assert!(failure.message.contains("give or take 0 s"), "{failure:?}");
+}
