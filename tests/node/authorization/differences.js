@@ -79,9 +79,9 @@ export const QUESTIONS = [
   {
     name: "a plan that is called *",
     because: "'*' is a question left out; Clerk's keys and slugs have no such character.",
-    claims: { v: 2, pla: "u:pro" },
-    question: { plan: "*" },
+    claims: { v: 2, o: { id: "org_1", rol: "admin" } },
+    question: { role: "admin", plan: "*" },
     backend: false,
-    database: null,
+    database: true,
   },
 ];

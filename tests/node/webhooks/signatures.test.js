@@ -213,7 +213,7 @@ for (const { name, reason, spoil } of MUTATIONS) {
 
 /** What svix accepts and the database refuses. */
 const DIFFERENCES = [
-  ...["5.5", "5s", "5e0"].map((timestamp) => ({
+  ...["5.", "5s", "5e0"].map((timestamp) => ({
     name: `a timestamp as ${timestamp}`,
     because: "svix reads the number that the header begins with; a timestamp is nothing but a number.",
     spoil: (headers) => ({ ...headers, "svix-timestamp": timestamp.replace("5", headers["svix-timestamp"]) }),
