@@ -39,17 +39,27 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
         return;
     }
     let now = clock::statement_time();
-    let looked_just_now = LOOKED_AT.with(|at| (now - std::mem::replace(at, now)).abs() < SECONDS);
+    let is_due = LOOKED_AT.with(|at| is_due(at, now));
     // SAFETY: read state of the backend; only a client's sessions carry claims.
     let may_start = unsafe {
         !pg_sys::MyProcPort.is_null() && !pg_sys::IsInParallelMode() && !pg_sys::RecoveryInProgress()
     };
     // The library may be preloaded into databases without the extension, in which others may have given things our names.
-    if looked_just_now || !may_start || !EXTENSION.has_member(TABLE) {
+    if !is_due || !may_start || !EXTENSION.has_member(TABLE) {
         return;
     }
     // Whatever goes wrong with a note must not cost the transaction.
     let _ = attempt(note);
+}
+
+/// Whether a backend that last looked closely at `last` looks again at `now`; notes it then. What comes in between does not put the
+/// next look off. A clock that was set back must not block it for ever.
+fn is_due(last: &mut f64, now: f64) -> bool {
+    let is_due = (now - *last).abs() >= SECONDS;
+    if is_due {
+        *last = now;
+    }
+    is_due
 }
 
 /// A look that costs next to nothing. PostgREST writes claims anew, without spaces, with the role that it chose.
@@ -81,4 +91,19 @@ fn issuer_without_role() -> Option<String> {
     let trust = trust::current();
     let instance = trust.instance(claims.iss()?)?;
     (claims.role() == Some("anon") && claims.sid().is_some()).then(|| instance.issuer.clone())
+}
+
+#[cfg(test)]
+mod unit {
+    use super::is_due;
+
+    #[test]
+    fn a_busy_session_looks_once_a_minute() {
+        let mut last = 0.0;
+        let looks: Vec<u32> = (0..200)
+            .filter(|second| is_due(&mut last, 1_800_000_000.0 + f64::from(*second)))
+            .collect();
+        assert_eq!(looks, [0, 60, 120, 180]);
+        assert!(is_due(&mut last, 1_700_000_000.0), "the clock was set back");
+    }
 }
