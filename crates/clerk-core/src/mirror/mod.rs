@@ -9,6 +9,7 @@ mod event;
 mod fit;
 mod future;
 mod list;
+mod members;
 mod observation;
 mod observe;
 mod policy;
@@ -24,6 +25,7 @@ pub use event::{Addressee, Event, Ignored};
 pub use fit::fit_json;
 pub use future::{FutureTime, is_from_the_future};
 pub use list::{content_id, instance_of, list_events};
+pub use members::{Member, Presence};
 pub use observation::{LOWEST, Live, Observation, SideValue, reduce};
 pub use observe::{
     ObjectError, ObjectsError, observe_object, observe_objects, placeholder_membership, split_objects,
