@@ -15,6 +15,8 @@ mod json;
 mod jwks;
 mod jwt;
 pub mod mirror;
+mod nearest;
+mod pasted;
 mod permissions;
 mod publishable_key;
 mod quote;

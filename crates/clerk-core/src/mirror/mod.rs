@@ -6,6 +6,8 @@
 //! knows the order in which events came: the join that makes order irrelevant is the SQL statement that writes the rows.
 
 mod event;
+mod event_pattern;
+mod excludable;
 mod fit;
 mod future;
 mod list;
@@ -22,6 +24,8 @@ pub(crate) mod time;
 mod value;
 
 pub use event::{Addressee, Event, Ignored};
+pub use event_pattern::{EventPatternError, check_event_pattern};
+pub use excludable::check_excludable;
 pub use fit::fit_json;
 pub use future::{FutureTime, is_from_the_future};
 pub use list::{content_id, instance_of, list_events};
