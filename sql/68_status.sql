@@ -8,7 +8,7 @@ SELECT
     h.handler_calls, h.handler_calls_quarantined,
     m.last_round_at, m.last_round_error,
     b.last_backfill_at, b.last_reconcile_at, b.last_full_reconcile_at, o.open_runs, o.last_run_error,
-    t.last_token_without_role_at
+    t.last_token_without_role_at, n.foreign_deliveries
 FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
     (SELECT pg_catalog.count(*) FROM clerk.jwks) AS k (keys),
     -- The instance that is worst off.
@@ -44,6 +44,9 @@ FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
         FROM clerk.sync_runs AS o
     ) AS o (open_runs, last_run_error),
     (SELECT pg_catalog.max(t.last_seen_at) FROM clerk.tokens_without_role AS t) AS t (last_token_without_role_at),
+    (
+        SELECT pg_catalog.count(*) FROM clerk.webhook_events AS n WHERE n.reason OPERATOR(pg_catalog.=) 'foreign-instance'
+    ) AS n (foreign_deliveries),
     LATERAL (SELECT) AS always
     LEFT JOIN (
         SELECT r.reason, r.minute FROM clerk.webhook_rejections AS r ORDER BY r.minute DESC, r.reason LIMIT 1
@@ -75,3 +78,4 @@ COMMENT ON COLUMN clerk.status.last_full_reconcile_at IS 'When a full reconcile 
 COMMENT ON COLUMN clerk.status.open_runs IS 'Number of runs that wait or are under way.';
 COMMENT ON COLUMN clerk.status.last_run_error IS 'What stopped the latest run; NULL if nothing did.';
 COMMENT ON COLUMN clerk.status.last_token_without_role_at IS 'When a token was last seen that runs as anon because it has no role claim.';
+COMMENT ON COLUMN clerk.status.foreign_deliveries IS 'Number of deliveries in the ledger that were ignored because they name another instance.';
