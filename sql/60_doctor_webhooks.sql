@@ -128,13 +128,14 @@ AS $body$
     FROM (
         SELECT string_agg(DISTINCT newest.instance_id, ', ' ORDER BY newest.instance_id), max(newest.received_at),
             (array_agg(newest.instance_id ORDER BY newest.received_at DESC))[1],
-            count(*) = 3 AND NOT EXISTS (
+            count(*) = 3 AND EXISTS (SELECT FROM clerk.instances) AND NOT EXISTS (
                 SELECT FROM clerk.webhook_events AS e
                 WHERE e.received_at >= min(newest.received_at) AND e.reason IS DISTINCT FROM 'foreign-instance'
             )
         FROM (
             SELECT e.instance_id, e.received_at FROM clerk.webhook_events AS e
-            WHERE e.reason = 'foreign-instance' ORDER BY e.received_at DESC LIMIT 3
+            WHERE e.reason = 'foreign-instance' AND NOT EXISTS (SELECT FROM clerk.instances AS i WHERE i.instance_id = e.instance_id)
+            ORDER BY e.received_at DESC LIMIT 3
         ) AS newest
     ) AS foreigners (ids, last_at, last_id, are_all), (
         SELECT string_agg(format('%s (%s)', COALESCE(i.instance_id, 'id not known'), i.issuer), ', ' ORDER BY i.issuer), min(i.issuer)

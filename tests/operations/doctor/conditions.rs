@@ -103,6 +103,41 @@ fn a_token_without_a_role_claim_is_noticed() {
 }
 
 #[test]
+fn times_and_spans_are_told_in_units_that_fit() {
+    let project = Project::start();
+    let mut owner = project.owner();
+    for (call, told) in [
+        ("clerk.span(0)", "0 s"),
+        ("clerk.span(119.9)", "119 s"),
+        ("clerk.span(120)", "2 min"),
+        ("clerk.span(7199)", "119 min"),
+        ("clerk.span(7200)", "2 h"),
+        ("clerk.span(172800)", "2 days"),
+        ("clerk.when_and_age(NULL)", "never"),
+        ("clerk.when_and_age('-infinity')", "never"),
+        (
+            "right(clerk.when_and_age(now() - interval '3 hours 10 minutes'), 14)",
+            " UTC (3 h ago)",
+        ),
+        (
+            "right(clerk.when_and_age(now() + interval '3 hours 10 minutes'), 13)",
+            " UTC (in 3 h)",
+        ),
+        (
+            "right(clerk.when_and_age(now() + interval '50 days 10 minutes'), 17)",
+            " UTC (in 50 days)",
+        ),
+    ] {
+        assert_eq!(owner.value::<String>(&format!("SELECT {call}")), told, "{call}");
+    }
+    let reconcile = project
+        .doctor()
+        .into_iter()
+        .find(|one| one.check == "last reconcile");
+    assert!(reconcile.is_some_and(|one| one.expected.starts_with("within 3 h, 3 times reconcile_every")));
+}
+
+#[test]
 fn deliveries_of_another_instance_alone_are_noticed() {
     let project = Project::start();
     let mut owner = project.owner();
@@ -132,6 +167,12 @@ fn deliveries_of_another_instance_alone_are_noticed() {
         .connect(super::project::ADMINISTRATOR)
         .value("SELECT foreign_deliveries FROM clerk.status");
     assert_eq!(foreign, 3);
+    // The id was wrong, and is made right.
+    let mut superuser = project.superuser();
+    superuser.run("UPDATE clerk.instances SET instance_id = 'ins_live' WHERE true");
+    assert_healthy(&project);
+    superuser.run("UPDATE clerk.instances SET instance_id = 'ins_sim' WHERE true");
+    assert_ne!(project.complaints(), []);
     project.deliver("msg_own");
     assert_healthy(&project);
 }

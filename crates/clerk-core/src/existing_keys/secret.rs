@@ -69,7 +69,10 @@ pub(super) fn check_text(text: &str) -> Result<(), ExistingKeysError> {
     }
     if let Some(pasted) = pasted::surrounded(text) {
         return Err(ExistingKeysError::new(
-            format!("the shared secret has {}, which PostgREST would count", pasted.what),
+            format!(
+                "the shared secret has {}, which PostgREST would count",
+                pasted.what
+            ),
             AS_JWK,
         ));
     }

@@ -270,7 +270,10 @@ fn a_public_text_never_becomes_a_secret() {
 fn a_secret_that_could_be_read_differently_must_be_a_key() {
     let cases = [
         (format!("JWT_SECRET={SECRET}"), "a setting"),
-        (format!("any_name={SECRET}"), "the name of a setting before it, which PostgREST would count"),
+        (
+            format!("any_name={SECRET}"),
+            "the name of a setting before it, which PostgREST would count",
+        ),
         (format!("PGRST_JWT_SECRET: {SECRET}"), "a setting"),
         (format!("export {SECRET}"), "a blank"),
         (json!(SECRET).to_string(), "double quotes around it"),
