@@ -61,7 +61,8 @@ BEGIN
         END || CASE
             WHEN cron.job IS NULL THEN ''
             WHEN NOT cron.active THEN format('; job %s of pg_cron is not active', cron.job)
-            WHEN cron.status = 'failed' THEN format('; job %s of pg_cron, as role %s, failed %s: %s', cron.job, cron.run_by, clerk.when_and_age(cron.ended_at), cron.message)
+            WHEN cron.status = 'failed' THEN format('; job %s of pg_cron, as role %s, failed%s: %s', cron.job, cron.run_by,
+                ' ' || CASE WHEN cron.ended_at IS NOT NULL THEN clerk.when_and_age(cron.ended_at) END, cron.message)
             WHEN cron.status IS NULL THEN format('; job %s of pg_cron has not run yet', cron.job)
             ELSE format('; job %s of pg_cron runs at %s, last %s', cron.job, cron.schedule, clerk.when_and_age(cron.ended_at))
         END,

@@ -42,7 +42,7 @@ pub fn forget_fields(scope: Scope, policy: &Policy) {
     forget_in_payloads(scope, policy);
 }
 
-/// The names of members that are not stored of this resource, or with None of any.
+/// The names of members that are not stored of this resource, or with None of any. Members that mean one thing go together.
 fn left_out(policy: &Policy, resource: Option<Resource>) -> Vec<String> {
     let own = |field: &String| match field.split_once('.') {
         None => Some(field.clone()),
@@ -52,12 +52,26 @@ fn left_out(policy: &Policy, resource: Option<Resource>) -> Vec<String> {
         }
     };
     let private = (!policy.keep_private_metadata).then(|| "private_metadata".to_owned());
-    policy
+    let mut names: Vec<String> = policy
         .exclude_fields
         .iter()
         .filter_map(own)
         .chain(private)
-        .collect()
+        .collect();
+    let resources = Resource::ALL
+        .iter()
+        .filter(|one| resource.is_none_or(|only| only == **one));
+    for member in resources.flat_map(|resource| resource.members()) {
+        if names
+            .iter()
+            .any(|name| name == member.member || name == member.name)
+        {
+            names.extend([member.member, member.name].map(str::to_owned));
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Takes the members in `$3` out of `data`, and out of the columns that are worked out from them.

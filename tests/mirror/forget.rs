@@ -31,10 +31,11 @@ fn events() -> [Value; 2] {
 /// Rows and payloads in which the text is, of whichever instance.
 fn holding(owner: &mut Client, text: &str) -> Vec<String> {
     owner.value_of(
-        "SELECT array(
+        "SELECT array(SELECT place COLLATE \"C\" FROM (
              SELECT 'users' FROM clerk.users AS t WHERE t::text LIKE '%' || $1 || '%'
              UNION ALL SELECT 'organization_memberships' FROM clerk.organization_memberships AS t WHERE t::text LIKE '%' || $1 || '%'
-             UNION ALL SELECT e.event_type FROM clerk.webhook_events AS e WHERE e::text LIKE '%' || $1 || '%')",
+             UNION ALL SELECT e.event_type FROM clerk.webhook_events AS e WHERE e::text LIKE '%' || $1 || '%'
+         ) AS held (place) ORDER BY 1)",
         &[&text],
     )
 }
@@ -51,10 +52,10 @@ fn what_is_excluded_goes_from_rows_and_payloads_that_are_there() {
     let mut owner = scene.db.superuser();
     scene.deliver(&events());
     let everywhere = [
-        "users",
+        "organizationMembership.created",
         "organization_memberships",
         "user.created",
-        "organizationMembership.created",
+        "users",
     ];
     assert_eq!(holding(&mut owner, MARKER), everywhere);
 
@@ -82,7 +83,7 @@ fn what_is_excluded_goes_from_rows_and_payloads_that_are_there() {
     let columns = "SELECT num_nonnulls(primary_email_address, primary_email_verified, email_addresses, scim) || ' ' || primary_email_address_id
                    FROM clerk.users";
     assert_eq!(owner.value::<String>(columns), "0 idn_1");
-    assert_eq!(holding(&mut owner, MARKER), ["users", "user.created"]);
+    assert_eq!(holding(&mut owner, MARKER), ["user.created", "users"]);
     configure(&mut owner, "keep_private_metadata => false");
     assert_eq!(holding(&mut owner, MARKER), [""; 0]);
     // The rows are what they were otherwise.

@@ -78,8 +78,12 @@ fn a_job_that_cannot_log_in_is_told_by_the_doctor() {
     let tried = "SELECT EXISTS (SELECT FROM cron.job_run_details WHERE status = 'failed')";
     wait_for("pg_cron has tried", || owner.value::<bool>(tried));
     let told: String = owner.value(query);
-    assert!(told.contains(", as role postgres, failed "), "{told}");
+    assert!(
+        told.contains(", as role postgres, failed: connection failed | "),
+        "{told}"
+    );
     assert!(told.contains(" | Set cron.use_background_workers = on"), "{told}");
+    cluster.assert_no_crash();
 }
 
 /// From another database, as a superuser, with everything handed over.

@@ -66,23 +66,23 @@ fn peel(text: &str) -> Option<(String, &str)> {
         let (name, value) = setting(text)?;
         Some((format!("{} before it", name_of_setting(name)), value))
     };
-    let opened = || {
-        let pairs = AROUND.iter().map(|(open, _, name)| (open, name));
-        let before = pairs.chain(BEFORE.iter().map(|(start, name)| (start, name)));
-        let mut found = before.filter_map(|(start, name)| Some((name, text.strip_prefix(start)?)));
-        found
-            .next()
-            .map(|(name, inside)| (format!("{name} before it"), inside))
+    let ended = || {
+        let (end, name) = BEHIND.iter().find(|(end, _)| text.ends_with(end))?;
+        Some((format!("{name} behind it"), text.strip_suffix(end)?))
     };
-    let closed = || {
-        let pairs = AROUND.iter().map(|(_, close, name)| (close, name));
-        let behind = pairs.chain(BEHIND.iter().map(|(end, name)| (end, name)));
-        let mut found = behind.filter_map(|(end, name)| Some((name, text.strip_suffix(end)?)));
-        found
-            .next()
-            .map(|(name, inside)| (format!("{name} behind it"), inside))
+    let begun = || {
+        let (start, name) = BEFORE.iter().find(|(start, _)| text.starts_with(start))?;
+        Some((format!("{name} before it"), text.strip_prefix(start)?))
     };
-    let (what, inside) = pair.or_else(named).or_else(opened).or_else(closed)?;
+    let half = || {
+        AROUND.iter().find_map(|(open, close, name)| {
+            let before = text
+                .strip_prefix(open)
+                .map(|inside| (format!("{name} before it"), inside));
+            before.or_else(|| Some((format!("{name} behind it"), text.strip_suffix(close)?)))
+        })
+    };
+    let (what, inside) = pair.or_else(named).or_else(ended).or_else(begun).or_else(half)?;
     Some((what, inside.trim()))
 }
 

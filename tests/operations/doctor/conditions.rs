@@ -427,7 +427,7 @@ fn where_nothing_keeps_things_going_it_says_how_to_have_it() {
         ),
         (
             "INSERT INTO cron.job_run_details (jobid, status, return_message) VALUES (1, 'failed', 'connection failed')",
-            "job 1 of pg_cron, as role project, failed ",
+            "job 1 of pg_cron, as role project, failed",
             "Set cron.use_background_workers = on",
             "the server's configuration",
         ),
