@@ -85,7 +85,6 @@ fn what_is_no_token_is_refused_with_its_reason() {
     assert!(message(&format!("{header}.e30.+/+/")).contains("signature is not base64url"));
     assert!(message(&format!("{header}.e3 0.AAAA")).contains("payload is not base64url"));
     assert!(message(&format!("Bearer {header}.e30.AAAA")).contains("\"Bearer \" before it"));
-    assert!(message(&format!("Bearer{header}.e30.AAAA")).contains("header is not"));
     assert!(message(&format!("{header}.{}.AAAA", base64url(b"{\"sub\":\"\xFF\"}"))).contains("UTF-8"));
     assert!(message(&format!("{header}.{}.AAAA", base64url("[]"))).contains("not a JSON object"));
     assert!(message(&format!("{}.e30.AAAA", base64url("1"))).contains("header"));
