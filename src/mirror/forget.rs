@@ -10,6 +10,7 @@ use pgrx::prelude::*;
 
 use super::prepared::{Prepared, Row};
 use crate::clock;
+use crate::operations::sql;
 
 /// The rows of an instance.
 #[derive(Debug, Clone, Copy)]
@@ -24,19 +25,15 @@ pub struct Scope<'a> {
 const OF_SCOPE: &str =
     "(t.instance_id IS NOT DISTINCT FROM $1 OR $2 AND num_nonnulls(t.instance_id, $1) < 2)";
 
-impl Scope<'_> {
-    fn arguments(&self) -> [Option<pg_sys::Datum>; 2] {
-        [self.instance_id.into_datum(), self.is_only.into_datum()]
-    }
-}
-
 /// Takes out what the policy does not let in any more. A delivery that is being stored at the same moment may still bring it.
 pub fn forget_fields(scope: Scope, policy: &Policy) {
     for &resource in Resource::ALL {
         let fields = left_out(policy, Some(resource));
         if !fields.is_empty() {
-            let [id, is_only] = scope.arguments();
-            fields_of(resource).run(&[id, is_only, fields.into_datum()]);
+            sql::run(
+                &without_fields(resource),
+                &[scope.instance_id.into(), scope.is_only.into(), fields.into()],
+            );
         }
     }
     forget_in_payloads(scope, policy);
@@ -75,7 +72,7 @@ fn left_out(policy: &Policy, resource: Option<Resource>) -> Vec<String> {
 }
 
 /// Takes the members in `$3` out of `data`, and out of the columns that are worked out from them.
-fn fields_of(resource: Resource) -> Prepared {
+fn without_fields(resource: Resource) -> String {
     let table = resource.table();
     let mut sets = String::new();
     let mut beside = String::new();
@@ -84,26 +81,22 @@ fn fields_of(resource: Resource) -> Prepared {
             .members()
             .iter()
             .filter(|member| member.columns.contains(&column));
-        let mut members: Vec<&str> = members
-            .filter_map(|member| member.member.split('.').next())
+        let names: Vec<&str> = members
+            .filter_map(|member| member.name.split('.').next())
             .collect();
-        members.dedup();
-        let is_left_out = format!("$3 && '{{{}}}'::text[]", members.join(","));
+        let is_left_out = format!("$3 && '{{{}}}'::text[]", names.join(","));
         let _ = write!(
             sets,
             "{column} = CASE WHEN {is_left_out} THEN NULL ELSE t.{column} END, "
         );
         let _ = write!(beside, " OR t.{column} IS NOT NULL AND {is_left_out}");
     }
-    Prepared::from_parts(
-        format!(
-            "UPDATE clerk.{table} AS t SET {sets}data = t.data - $3, synced_at = clock_timestamp()
-             FROM (
-                 SELECT t.id FROM clerk.{table} AS t WHERE {OF_SCOPE} AND (t.data ?| $3{beside}) ORDER BY t.id FOR UPDATE
-             ) AS chosen
-             WHERE t.id = chosen.id"
-        ),
-        vec![pg_sys::TEXTOID, pg_sys::BOOLOID, pg_sys::TEXTARRAYOID],
+    format!(
+        "UPDATE clerk.{table} AS t SET {sets}data = t.data - $3, synced_at = clock_timestamp()
+         FROM (
+             SELECT t.id FROM clerk.{table} AS t WHERE {OF_SCOPE} AND (t.data ?| $3{beside}) ORDER BY t.id FOR UPDATE
+         ) AS chosen
+         WHERE t.id = chosen.id"
     )
 }
 
@@ -145,10 +138,9 @@ fn forget_in_payloads(scope: Scope, policy: &Policy) {
     };
     let mut last = String::new();
     loop {
-        let [id, is_only] = scope.arguments();
         let arguments = [
-            id,
-            is_only,
+            scope.instance_id.into_datum(),
+            scope.is_only.into_datum(),
             last.as_str().into_datum(),
             patterns.clone().into_datum(),
         ];
@@ -180,15 +172,13 @@ const LINKS: [&str; 7] = [
 /// Empties the rows of an instance and marks them as deleted. They stay, because application tables may refer to them. What it sent
 /// is taken out of the ledger, and not tried again.
 pub fn forget_instance(scope: Scope) {
-    for &resource in Resource::ALL {
-        rows_of(resource).run(&scope.arguments());
-    }
-    for statement in [&CALLS, &EVENTS] {
-        statement.run(&scope.arguments());
+    let of_rows = Resource::ALL.iter().map(|resource| without_anything(*resource));
+    for statement in of_rows.chain([without_calls(), without_payloads()]) {
+        sql::run(&statement, &[scope.instance_id.into(), scope.is_only.into()]);
     }
 }
 
-fn rows_of(resource: Resource) -> Prepared {
+fn without_anything(resource: Resource) -> String {
     let table = resource.table();
     let emptied = columns(resource)
         .into_iter()
@@ -199,36 +189,31 @@ fn rows_of(resource: Resource) -> Prepared {
         true => "jsonb_build_object('id', t.id, 'object', 'user', 'deleted', true)",
         false => "jsonb_build_object('id', t.id, 'erased', true)",
     };
-    Prepared::from_parts(
-        format!(
-            "UPDATE clerk.{table} AS t
-             SET {sets}data = {data}, deleted_at = GREATEST(clock_timestamp(), t.updated_at, t.deleted_at), synced_at = clock_timestamp()
-             FROM (SELECT t.id FROM clerk.{table} AS t WHERE {OF_SCOPE} ORDER BY t.id FOR UPDATE) AS chosen
-             WHERE t.id = chosen.id"
-        ),
-        vec![pg_sys::TEXTOID, pg_sys::BOOLOID],
+    format!(
+        "UPDATE clerk.{table} AS t
+         SET {sets}data = {data}, deleted_at = GREATEST(clock_timestamp(), t.updated_at, t.deleted_at), synced_at = clock_timestamp()
+         FROM (SELECT t.id FROM clerk.{table} AS t WHERE {OF_SCOPE} ORDER BY t.id FOR UPDATE) AS chosen
+         WHERE t.id = chosen.id"
     )
 }
 
-static CALLS: Prepared = Prepared::new(
-    "DELETE FROM clerk.handler_runs AS r WHERE r.svix_id IN (
-         SELECT t.svix_id FROM clerk.webhook_events AS t
-         WHERE t.instance_id IS NOT DISTINCT FROM $1 OR $2 AND num_nonnulls(t.instance_id, $1) < 2
-     )",
-    &[pg_sys::TEXTOID, pg_sys::BOOLOID],
-);
+fn without_calls() -> String {
+    format!(
+        "DELETE FROM clerk.handler_runs AS r
+         WHERE r.svix_id IN (SELECT t.svix_id FROM clerk.webhook_events AS t WHERE {OF_SCOPE})"
+    )
+}
 
-static EVENTS: Prepared = Prepared::new(
-    "UPDATE clerk.webhook_events AS t
-     SET payload = NULL, last_error = NULL, erased_at = clock_timestamp(), address_hash = NULL, subject_created_at = NULL,
-         state = CASE WHEN t.state IN ('failed', 'quarantined') THEN 'ignored' ELSE t.state END,
-         reason = CASE WHEN t.state IN ('failed', 'quarantined') THEN 'instance-removed' ELSE t.reason END,
-         next_attempt_at = NULL
-     FROM (
-         SELECT t.svix_id FROM clerk.webhook_events AS t
-         WHERE t.instance_id IS NOT DISTINCT FROM $1 OR $2 AND num_nonnulls(t.instance_id, $1) < 2
-         ORDER BY t.svix_id FOR UPDATE
-     ) AS chosen
-     WHERE t.svix_id = chosen.svix_id",
-    &[pg_sys::TEXTOID, pg_sys::BOOLOID],
-);
+fn without_payloads() -> String {
+    format!(
+        "UPDATE clerk.webhook_events AS t
+         SET payload = NULL, last_error = NULL, erased_at = clock_timestamp(), address_hash = NULL, subject_created_at = NULL,
+             state = CASE WHEN t.state IN ('failed', 'quarantined') THEN 'ignored' ELSE t.state END,
+             reason = CASE WHEN t.state IN ('failed', 'quarantined') THEN 'instance-removed' ELSE t.reason END,
+             next_attempt_at = NULL
+         FROM (
+             SELECT t.svix_id FROM clerk.webhook_events AS t WHERE {OF_SCOPE} ORDER BY t.svix_id FOR UPDATE
+         ) AS chosen
+         WHERE t.svix_id = chosen.svix_id"
+    )
+}
