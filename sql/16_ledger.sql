@@ -37,7 +37,7 @@ COMMENT ON COLUMN clerk.webhook_events.instance_id IS 'Clerk instance that the e
 COMMENT ON COLUMN clerk.webhook_events.event_at IS 'When it happened, by Clerk.';
 COMMENT ON COLUMN clerk.webhook_events.received_at IS 'When it was stored here.';
 COMMENT ON COLUMN clerk.webhook_events.state IS 'applied; stale: something newer was known; ignored: see reason; failed: will be tried again; quarantined: given up, see last_error, and clerk.replay_event().';
-COMMENT ON COLUMN clerk.webhook_events.reason IS 'Why it was ignored.';
+COMMENT ON COLUMN clerk.webhook_events.reason IS 'Why it was ignored; instance-removed: clerk.remove_instance() came before it could be applied.';
 COMMENT ON COLUMN clerk.webhook_events.attempts IS 'How often applying it was tried.';
 COMMENT ON COLUMN clerk.webhook_events.last_error IS 'Why the last attempt failed: SQLSTATE and message.';
 COMMENT ON COLUMN clerk.webhook_events.next_attempt_at IS 'When a failed event is due again.';

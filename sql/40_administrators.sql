@@ -41,7 +41,7 @@ AS $body$
         'clerk.prune_webhook_events', 'clerk.refresh_jwks', 'clerk.remove_instance', 'clerk.replay_event',
         'clerk.retry_failed', 'clerk.secret_keys', 'clerk.set_identity_source', 'clerk.set_secret_key', 'clerk.verify_jwt', 'clerk.verify_webhook',
         'clerk.webhook_signing_secrets',
-        'clerk.backfill', 'clerk.cancel_run', 'clerk.follow_run', 'clerk.reconcile', 'clerk.start_backfill', 'clerk.start_reconcile',
+        'clerk.backfill', 'clerk.cancel_run', 'clerk.follow_run', 'clerk.reconcile', 'clerk.require_no_transaction', 'clerk.start_backfill', 'clerk.start_reconcile',
         'clerk.sync_organization', 'clerk.sync_user',
         'clerk.doctor', 'clerk.library_version', 'clerk.webhook_portal_url'
     ]::regproc[], ARRAY[

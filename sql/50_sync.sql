@@ -197,6 +197,13 @@ CREATE FUNCTION clerk.follow_run(id bigint) RETURNS boolean
 COMMENT ON FUNCTION clerk.follow_run(bigint) IS
     'Waits a moment for a run, about a second at most, and tells in NOTICEs how far it is: what clerk.backfill() and clerk.reconcile() do again and again. True when the run is done, false while it is not, NULL for NULL. Raises 55000 if it failed, 57014 if it was cancelled, 42704 for an unknown number. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
+CREATE FUNCTION clerk.require_no_transaction(started_by text) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'clerk_require_no_transaction';
+COMMENT ON FUNCTION clerk.require_no_transaction(text) IS
+    'Raises 25001 unless it is called in a procedure that may commit; started_by is the call that its hint names. What clerk.backfill() and clerk.reconcile() ask first. Does nothing for NULL. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+
 -- Procedures, because they commit: the worker must see the run, and nothing may hold a snapshot for as long as it takes. That
 -- rules out a pinned search_path, so everything is qualified.
 
@@ -207,6 +214,7 @@ DECLARE
     run bigint;
     is_done boolean;
 BEGIN
+    PERFORM clerk.require_no_transaction('clerk.start_backfill()');
     run := clerk.start_backfill(resources, restart, instance);
     LOOP
         COMMIT;
@@ -216,7 +224,7 @@ BEGIN
 END
 $body$;
 COMMENT ON PROCEDURE clerk.backfill(text[], boolean, text) IS
-    'Does what clerk.start_backfill() starts, and tells in NOTICEs how far it is. The work is the worker''s: if this call is cancelled or its session lost, the run goes on, and clerk.cancel_run() ends it. Must be called outside a transaction block. Raises as clerk.start_backfill(), and 55000 if the run fails. Callable by the owner and roles given clerk.grant_admin().';
+    'Does what clerk.start_backfill() starts, and tells in NOTICEs how far it is. The work is the worker''s: if this call is cancelled or its session lost, the run goes on, and clerk.cancel_run() ends it. Raises 25001 in a transaction block and in a function, and else as clerk.start_backfill(); and 55000 if the run fails. Callable by the owner and roles given clerk.grant_admin().';
 
 CREATE PROCEDURE clerk.reconcile("full" boolean DEFAULT false, confirm_missing boolean DEFAULT false, instance text DEFAULT NULL)
     LANGUAGE plpgsql
@@ -225,6 +233,7 @@ DECLARE
     run bigint;
     is_done boolean;
 BEGIN
+    PERFORM clerk.require_no_transaction('clerk.start_reconcile()');
     run := clerk.start_reconcile($1, confirm_missing, instance);
     LOOP
         COMMIT;
@@ -234,4 +243,4 @@ BEGIN
 END
 $body$;
 COMMENT ON PROCEDURE clerk.reconcile(boolean, boolean, text) IS
-    'Does what clerk.start_reconcile() starts, and tells in NOTICEs how far it is, as clerk.backfill() does. Must be called outside a transaction block. Raises as clerk.start_reconcile(), and 55000 if the run fails. Callable by the owner and roles given clerk.grant_admin().';
+    'Does what clerk.start_reconcile() starts, and tells in NOTICEs how far it is, as clerk.backfill() does. Raises 25001 in a transaction block and in a function, and else as clerk.start_reconcile(); and 55000 if the run fails. Callable by the owner and roles given clerk.grant_admin().';

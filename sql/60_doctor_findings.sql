@@ -44,24 +44,33 @@ $body$;
 COMMENT ON FUNCTION clerk.sql_as_superuser() IS
     'That a superuser runs a statement. STABLE. Callable by the owner.';
 
+CREATE FUNCTION clerk.span(seconds numeric) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT CASE
+        WHEN seconds < 120 THEN format('%s s', floor(seconds))
+        WHEN seconds < 7200 THEN format('%s min', floor(seconds / 60))
+        WHEN seconds < 172800 THEN format('%s h', floor(seconds / 3600))
+        ELSE format('%s days', floor(seconds / 86400))
+    END
+$body$;
+COMMENT ON FUNCTION clerk.span(numeric) IS
+    'A number of seconds, 0 or more, as clerk.doctor() shows it: 45 s, 12 min, 3 h, 5 days. NULL for NULL. IMMUTABLE. Callable by the owner.';
+
 CREATE FUNCTION clerk.when_and_age(at timestamptz) RETURNS text
     LANGUAGE sql VOLATILE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT CASE WHEN at IS NULL THEN 'never' ELSE
-        format('%s UTC (%s)', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-            CASE
-                WHEN age.seconds < 0 THEN format('in %s s', ceil(-age.seconds))
-                WHEN age.seconds < 120 THEN format('%s s ago', floor(age.seconds))
-                WHEN age.seconds < 7200 THEN format('%s min ago', floor(age.seconds / 60))
-                WHEN age.seconds < 172800 THEN format('%s h ago', floor(age.seconds / 3600))
-                ELSE format('%s days ago', floor(age.seconds / 86400))
-            END)
-        END
-    FROM (SELECT extract(epoch FROM clock_timestamp() - at)) AS age (seconds)
+    SELECT CASE
+        WHEN at IS NULL OR NOT isfinite(at) THEN 'never'
+        ELSE format('%s UTC (%s)', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+            CASE WHEN age.seconds < 0 THEN 'in ' || clerk.span(ceil(-age.seconds)) ELSE clerk.span(age.seconds) || ' ago' END)
+    END
+    FROM (SELECT CASE WHEN isfinite(at) THEN extract(epoch FROM clock_timestamp() - at) END) AS age (seconds)
 $body$;
 COMMENT ON FUNCTION clerk.when_and_age(timestamptz) IS
-    'A time as clerk.doctor() shows it; never for NULL. VOLATILE. Callable by the owner.';
+    'A time as clerk.doctor() shows it, with how long ago or ahead it is; never for NULL and infinity. VOLATILE. Callable by the owner.';
 
 -- Postgres asks in this order: the role in the database, the role, the database, all roles; and then the server's configuration, of which
 -- this session's own value is the best that can be known.

@@ -3,6 +3,9 @@
 -- Given up are few or none, and clerk.doctor() and clerk.status must not read a long ledger to find them.
 CREATE INDEX webhook_events_quarantined ON clerk.webhook_events (received_at) WHERE state OPERATOR(pg_catalog.=) 'quarantined';
 
+-- So are events of another instance.
+CREATE INDEX webhook_events_foreign ON clerk.webhook_events (received_at) WHERE reason OPERATOR(pg_catalog.=) 'foreign-instance';
+
 -- The time of the last delivery whose signature was right, to the minute.
 CREATE FUNCTION clerk.last_delivery_at() RETURNS timestamptz
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -110,6 +113,36 @@ AS $body$
     ) AS last ON true
 
     UNION ALL
+    -- The examples that Clerk's dashboard sends name another instance, so one or two are no sign.
+    SELECT 'own instance',
+        CASE WHEN foreigners.are_all THEN 'warning' ELSE 'ok' END,
+        CASE
+            WHEN foreigners.are_all THEN format('the last deliveries name the instance %s and change nothing; the last came %s. Configured here: %s',
+                foreigners.ids, clerk.when_and_age(foreigners.last_at), own.instances)
+            ELSE 'not all of the last deliveries name another instance'
+        END,
+        'deliveries of an instance that is configured here: events of another one are answered with 200 and ignored',
+        format('In the instance %s, delete the endpoint that points here; in your own instance, add it. If %1$s is your instance: SELECT * FROM clerk.configure(issuer => %L, instance_id => %L);',
+            foreigners.ids, own.issuer, foreigners.last_id),
+        'Clerk''s dashboard'
+    FROM (
+        SELECT string_agg(DISTINCT newest.instance_id, ', ' ORDER BY newest.instance_id), max(newest.received_at),
+            (array_agg(newest.instance_id ORDER BY newest.received_at DESC))[1],
+            count(*) = 3 AND EXISTS (SELECT FROM clerk.instances) AND NOT EXISTS (
+                SELECT FROM clerk.webhook_events AS e
+                WHERE e.received_at >= min(newest.received_at) AND e.reason IS DISTINCT FROM 'foreign-instance'
+            )
+        FROM (
+            SELECT e.instance_id, e.received_at FROM clerk.webhook_events AS e
+            WHERE e.reason = 'foreign-instance' AND NOT EXISTS (SELECT FROM clerk.instances AS i WHERE i.instance_id = e.instance_id)
+            ORDER BY e.received_at DESC LIMIT 3
+        ) AS newest
+    ) AS foreigners (ids, last_at, last_id, are_all), (
+        SELECT string_agg(format('%s (%s)', COALESCE(i.instance_id, 'id not known'), i.issuer), ', ' ORDER BY i.issuer), min(i.issuer)
+        FROM clerk.instances AS i
+    ) AS own (instances, issuer)
+
+    UNION ALL
     SELECT 'clock',
         CASE
             WHEN skew.events < 5 THEN 'ok'
@@ -119,7 +152,8 @@ AS $body$
         END,
         CASE
             WHEN skew.events < 5 THEN 'too few deliveries to judge by'
-            ELSE format('of the last %s events the quickest came %s s after it happened by Clerk''s clock', skew.events, round(skew.least, 1))
+            ELSE format('of the last %s events the quickest came %s %s it happened by Clerk''s clock', skew.events,
+                clerk.span(abs(skew.least)), CASE WHEN skew.least < 0 THEN 'before' ELSE 'after' END)
         END,
         'not before it happened, by over 5 s, and not a minute later: tokens and webhooks are refused when the clocks differ',
         'timedatectl set-ntp true; then compare date --utc with https://time.is', 'the shell of the database server'

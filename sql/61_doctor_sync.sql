@@ -66,7 +66,7 @@ AS $body$
             format('%s: %s', i.issuer, clerk.when_and_age(i.compared_at)),
             CASE
                 WHEN i.reconcile_every = interval '0' THEN 'clerk.configure_mirror(reconcile_every) turned it off'
-                ELSE format('within 3 times %s: lost webhooks are found by comparing with Clerk', i.reconcile_every)
+                ELSE format('within %s, 3 times reconcile_every: lost webhooks are found by comparing with Clerk', clerk.span(3 * extract(epoch FROM i.reconcile_every)))
             END,
             format('SELECT clerk.start_reconcile(instance => %L);', i.issuer) || CASE WHEN i.has_key THEN '' ELSE ' -- needs the secret key' END,
             clerk.sql_as_owner()

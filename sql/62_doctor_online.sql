@@ -62,7 +62,7 @@ BEGIN
             format('%s: %s', one.issuer, CASE
                 WHEN ahead.s IS NULL THEN 'Clerk told no time'
                 WHEN abs(ahead.s) <= 5 THEN 'the clocks agree'
-                ELSE format('Clerk''s clock is %s s %s', round(abs(ahead.s)), CASE WHEN ahead.s > 0 THEN 'ahead' ELSE 'behind' END)
+                ELSE format('Clerk''s clock is %s %s', clerk.span(round(abs(ahead.s))), CASE WHEN ahead.s > 0 THEN 'ahead' ELSE 'behind' END)
             END),
             'within 5 s of Clerk''s clock: tokens from farther ahead are refused',
             'timedatectl set-ntp true', 'the shell of the database server'

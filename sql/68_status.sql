@@ -8,7 +8,7 @@ SELECT
     h.handler_calls, h.handler_calls_quarantined,
     m.last_round_at, m.last_round_error,
     b.last_backfill_at, b.last_reconcile_at, b.last_full_reconcile_at, o.open_runs, o.last_run_error,
-    t.last_token_without_role_at, t.last_refused_token_at, t.token_problems
+    t.last_token_without_role_at, t.last_refused_token_at, t.token_problems, n.foreign_deliveries
 FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
     (SELECT pg_catalog.count(*) FROM clerk.jwks) AS k (keys),
     -- The instance that is worst off.
@@ -50,6 +50,9 @@ FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
         FROM (SELECT p.reason, pg_catalog.sum(p.seen), pg_catalog.max(p.last_seen_at) FROM clerk.token_problems AS p GROUP BY p.reason)
             AS t (reason, seen, last_at)
     ) AS t (last_token_without_role_at, last_refused_token_at, token_problems),
+    (
+        SELECT pg_catalog.count(*) FROM clerk.webhook_events AS n WHERE n.reason OPERATOR(pg_catalog.=) 'foreign-instance'
+    ) AS n (foreign_deliveries),
     LATERAL (SELECT) AS always
     LEFT JOIN (
         SELECT r.reason, r.minute FROM clerk.webhook_rejections AS r ORDER BY r.minute DESC, r.reason LIMIT 1
@@ -83,3 +86,4 @@ COMMENT ON COLUMN clerk.status.last_run_error IS 'What stopped the latest run; N
 COMMENT ON COLUMN clerk.status.last_refused_token_at IS 'When a token was last refused, to about 10 s.';
 COMMENT ON COLUMN clerk.status.token_problems IS 'How often something was wrong with tokens, by reason: the sums of clerk.token_problems.';
 COMMENT ON COLUMN clerk.status.last_token_without_role_at IS 'When a token was last seen that runs as anon because it has no role claim.';
+COMMENT ON COLUMN clerk.status.foreign_deliveries IS 'Number of deliveries in the ledger that were ignored because they name another instance.';

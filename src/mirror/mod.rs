@@ -11,6 +11,7 @@ mod deliver;
 mod ensure;
 pub mod erase;
 mod events;
+pub mod forget;
 pub mod handlers;
 mod ledger;
 pub mod lock_budget;

@@ -9,6 +9,8 @@ use super::mirror_arguments::MirrorArguments;
 use super::plan::{self, Request};
 use super::{instances, keys, sql};
 use crate::error::Fault;
+use crate::mirror::forget::forget_fields;
+use crate::mirror::setup;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -65,6 +67,7 @@ fn configure(
             instance_id: trimmed(instance_id),
         },
     };
+    let is_stricter = request.mirror.may_store_less();
     let plan = plan::make(&instances::lock_all(), request).unwrap_or_else(|fault| fault.raise());
     if plan.stops_fetching {
         plan.former.as_deref().into_iter().for_each(refuse_to_drop_keys);
@@ -74,6 +77,12 @@ fn configure(
     }
     let mut warnings = plan.warnings;
     instances::save(&plan.instance, plan.former.as_deref());
+    if is_stricter {
+        forget_fields(
+            plan.instance.rows(),
+            &setup::current().source(&plan.instance.issuer).policy,
+        );
+    }
     let issuer = plan.instance.issuer;
     if plan.forget_keys {
         instances::delete_keys(&issuer);

@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
 use super::sql::{self, required};
+use crate::mirror::forget::Scope;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,14 @@ impl Instance {
     /// Whether tokens with this `iss` belong to the instance.
     pub fn answers_to(&self, issuer: &str) -> bool {
         self.issuer == issuer || self.other_issuers.iter().any(|other| other == issuer)
+    }
+
+    /// Its rows in the mirror and the ledger.
+    pub fn rows(&self) -> Scope<'_> {
+        Scope {
+            instance_id: self.instance_id.as_deref(),
+            is_only: all().iter().all(|other| other.issuer == self.issuer),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The arguments of `clerk.configure` that say what the mirror stores of an instance.
 
-use clerk_core::mirror::{Policy, Resource};
+use clerk_core::mirror::{Policy, Resource, check_excludable};
 use clerk_core::quote;
 
 use super::instances::Instance;
@@ -17,6 +17,12 @@ pub struct MirrorArguments {
 }
 
 impl MirrorArguments {
+    /// Whether less may be stored than before, of which rows and payloads may be full.
+    pub fn may_store_less(&self) -> bool {
+        self.exclude_fields.is_some()
+            || [self.keep_private_metadata, self.keep_event_attributes].contains(&Some(false))
+    }
+
     /// Changes the instance, or says why the arguments make no sense.
     pub fn apply(self, instance: &mut Instance) -> Result<(), Fault> {
         if let Some(names) = self.mirror {
@@ -97,16 +103,22 @@ fn parents(resource: Resource) -> &'static [Resource] {
 
 fn check_fields(fields: &[String]) -> Result<(), Fault> {
     for field in fields {
-        let name = match field.split_once('.') {
-            None => field,
-            Some((table, name)) if Resource::from_table(table).is_some() => name,
-            Some((table, _)) => return Err(unknown_table(table)),
+        let (resource, name) = match field.split_once('.') {
+            None => (None, field.as_str()),
+            Some((table, name)) => {
+                let resource = Resource::from_table(table).ok_or_else(|| unknown_table(table))?;
+                (Some(resource), name)
+            }
         };
         if name.is_empty() || name.contains('.') {
             return Err(Fault::argument(
                 format!("{} names no field", quote(field)),
                 "Use field, for every table, or table.field; parts of fields cannot be left out.",
             ));
+        }
+        if let Err(hint) = check_excludable(resource, name) {
+            let message = format!("Clerk's objects have no field {}", quote(field));
+            return Err(Fault::argument(message, hint));
         }
     }
     match Policy::indispensable(fields) {

@@ -51,9 +51,7 @@ pub fn make(existing: &[Instance], request: Request) -> Result<Plan, Fault> {
         .map(PublishableKey::parse)
         .transpose()
         .map_err(|error| {
-            let hint =
-                "Copy it from the API keys page of Clerk's dashboard; it begins with pk_live_ or pk_test_.";
-            Fault::argument(format!("the publishable key cannot be used: {error}"), hint)
+            Fault::argument(format!("the publishable key cannot be used: {error}"), error.hint)
         })?;
     let named = request
         .issuer
@@ -200,7 +198,7 @@ fn apply(
     request.mirror.apply(instance)?;
     if let Some(key) = key {
         instance.environment = key.environment.as_str().to_owned();
-        instance.publishable_key = request.publishable_key;
+        instance.publishable_key = request.publishable_key.map(|key| key.trim().to_owned());
     } else if instance.publishable_key.is_none() {
         instance.environment = environment_of(&instance.issuer, None).as_str().to_owned();
     }

@@ -20,18 +20,22 @@ pub fn find(name: &str) -> Result<String, Fault> {
     refuse_strange_view()?;
     // Prepared afresh every time: the vault may come and go, and a secret in it may change unnoticed.
     let select = "SELECT s.decrypted_secret::pg_catalog.text FROM vault.decrypted_secrets AS s
-         WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
+         WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 2";
     let read = || {
         let _restricted = AsRole::restricted();
         Spi::connect(|client| {
-            client
-                .select(select, Some(1), &[name.into()])?
-                .first()
-                .get_one::<String>()
+            let rows = client.select(select, Some(2), &[name.into()])?;
+            let count = rows.len();
+            rows.first().get_one::<String>().map(|secret| (count, secret))
         })
     };
     match attempt(read) {
-        Ok(Ok(Some(secret))) => Ok(secret),
+        Ok(Ok((2, _))) => Err(Fault::argument(
+            format!("the vault has several secrets named {}", quote(name)),
+            "Which one counts must not be left to chance: give each a name of its own with SELECT vault.update_secret(id, new_name => '…'); \
+             SELECT id, name, created_at FROM vault.secrets lists them.",
+        )),
+        Ok(Ok((_, Some(secret)))) => Ok(secret),
         Ok(_) => Err(Fault::missing(
             format!("the vault has no secret named {}", quote(name)),
             "Run SELECT vault.create_secret('the secret', 'its name') first; SELECT name FROM vault.secrets lists the names.",

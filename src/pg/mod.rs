@@ -13,6 +13,7 @@ pub mod extension;
 pub mod guc_nesting;
 pub mod hidden_statement;
 pub mod last_words;
+pub mod non_atomic;
 pub mod primary_key;
 pub mod relation;
 pub mod result;

@@ -13,10 +13,12 @@ use crate::call::Call;
 use crate::error::Fault;
 use crate::mirror::prepared::{Prepared, Row};
 use crate::pg::backend_local::BackendLocal;
+use crate::pg::non_atomic::may_commit;
 use crate::workers::one_shot::pause;
 use crate::workers::{Failure, run_syncs};
 
 c_function!(clerk_follow_run, follow_run);
+c_function!(clerk_require_no_transaction, require_no_transaction);
 
 /// How long one call waits.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -41,6 +43,24 @@ struct Told {
 }
 
 static TOLD: BackendLocal<Option<Told>> = BackendLocal::new(None);
+
+/// `require_no_transaction(started_by text)`, strict: for the procedures, which commit between looks at the run.
+fn require_no_transaction(call: &Call) -> Option<pg_sys::Datum> {
+    let started_by = call.text(0)?;
+    if !may_commit() {
+        Fault::new(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            "this procedure waits for a run and cannot be called in a transaction block or by a function",
+            format!(
+                "Run SELECT {started_by}, which starts the same run when the transaction commits; clerk.sync_progress shows how far it \
+                 is. Or CALL the procedure by itself, outside BEGIN and with autocommit on."
+            ),
+        )
+        .raise();
+    }
+    // The function returns void, whose value is nothing.
+    Some(pg_sys::Datum::null())
+}
 
 /// `follow_run(id bigint)`, strict.
 fn follow_run(call: &Call) -> Option<pg_sys::Datum> {

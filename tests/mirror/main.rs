@@ -6,6 +6,7 @@ mod scene;
 
 mod bad_input;
 mod ensure;
+mod forget;
 mod future;
 mod leaks;
 mod notify;

@@ -132,9 +132,9 @@ fn an_argument_left_out_leaves_the_mirror_alone() {
             json!(["users", "roles"]),
         ),
         (
-            "'{birthday,users.first_name}'",
+            "'{unsafe_metadata,users.first_name}'",
             "exclude_fields",
-            json!(["birthday", "users.first_name"]),
+            json!(["unsafe_metadata", "users.first_name"]),
         ),
         ("true", "keep_private_metadata", json!(true)),
         ("true", "keep_event_attributes", json!(true)),
@@ -208,6 +208,19 @@ fn fields_that_rows_need_cannot_be_excluded() {
     );
     for field in ["\"\"", "users.", ".x", "users.public_metadata.plan"] {
         instance.assert_refused(&format!("exclude_fields => '{{{field}}}'"), "");
+    }
+}
+
+#[test]
+fn a_field_that_clerk_does_not_have_is_refused_with_the_one_that_was_meant() {
+    let mut instance = Instance::new();
+    for (field, hint) in [
+        ("phone_number", "Did you mean 'phone_numbers'?"),
+        ("users.phone_number", "Did you mean 'users.phone_numbers'?"),
+        ("organizations.first_name", "Did you mean 'users.first_name'?"),
+        ("birthday", "Clerk's objects"),
+    ] {
+        instance.assert_refused(&format!("exclude_fields => '{{{field}}}'"), hint);
     }
 }
 

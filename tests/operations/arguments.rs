@@ -91,7 +91,11 @@ const ROWS: &[Row] = &[
         &[("secret", Nothing, None), ("issuer", LeftOut, None)],
     ),
     ("drop_secret_key", &[], &[("issuer", LeftOut, None)]),
-    ("remove_instance", &[], &[("issuer", Nothing, None)]),
+    (
+        "remove_instance",
+        &[],
+        &[("issuer", Nothing, None), ("forget_rows", Refused, None)],
+    ),
     ("set_identity_source", &[], &[("source", Nothing, None)]),
     ("refresh_jwks", &[], &[("issuer", LeftOut, None)]),
     (
@@ -252,6 +256,7 @@ const ROWS: &[Row] = &[
     ),
     ("cancel_run", &[], &[("id", Nothing, None)]),
     ("follow_run", &[], &[("id", Nothing, None)]),
+    ("require_no_transaction", &[], &[("started_by", Nothing, None)]),
     (
         "eject",
         &[],

@@ -45,7 +45,7 @@ fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
     owner.run(SCHEDULE);
     drop(owner);
 
-    wait_for(&clerk, requests + 1);
+    wait_for("keys are fetched", || clerk.jwks_requests() > requests);
     // Once the round that fetched has ended, no session needs to, nor can.
     let mut owner = cluster.superuser();
     wait_until("the round has ended", || last_round(&mut owner, "sql") > 0);
@@ -55,6 +55,34 @@ fn a_rotated_key_is_live_within_a_minute_with_nobody_connected() {
     assert_eq!(verified(&mut owner, &old), Err("jwk-kid-mismatch".to_owned()));
     let succeeded = "SELECT count(*) FROM cron.job_run_details WHERE status = 'succeeded'";
     wait_until("pg_cron says so too", || owner.value::<i64>(succeeded) > 0);
+    cluster.assert_no_crash();
+}
+
+/// The server listens nowhere but in its own directory, and pg_cron at `localhost` looks elsewhere.
+#[test]
+fn a_job_that_cannot_log_in_is_told_by_the_doctor() {
+    let cluster = Cluster::start(&[
+        ("shared_preload_libraries", "pg_cron"),
+        ("cron.host", "localhost"),
+    ]);
+    let mut owner = cluster.superuser();
+    owner.run("CREATE EXTENSION pg_cron; CREATE EXTENSION clerk_sync");
+    owner.run(SCHEDULE);
+    let query = "SELECT found || ' | ' || mend FROM clerk.doctor() WHERE area = 'maintenance' AND \"check\" = 'rounds'";
+    let told: String = owner.value(query);
+    let is_first_minute: bool = owner.value("SELECT NOT EXISTS (SELECT FROM cron.job_run_details)");
+    assert!(
+        !is_first_minute || told.contains("has not run yet | Wait"),
+        "{told}"
+    );
+    let tried = "SELECT EXISTS (SELECT FROM cron.job_run_details WHERE status = 'failed')";
+    wait_for("pg_cron has tried", || owner.value::<bool>(tried));
+    let told: String = owner.value(query);
+    assert!(
+        told.contains(", as role postgres, failed: connection failed | "),
+        "{told}"
+    );
+    assert!(told.contains(" | Set cron.use_background_workers = on"), "{told}");
     cluster.assert_no_crash();
 }
 
@@ -68,7 +96,7 @@ fn a_rotated_key_is_handed_over_within_a_minute_with_nobody_connected() {
     let requests = project.clerk.jwks_requests();
     project.clerk.rotate(Rotation::New);
     schedule(&cluster, &project);
-    wait_for(&project.clerk, requests + 1);
+    wait_for("keys are fetched", || project.clerk.jwks_requests() > requests);
     // What a call does is seen when it has ended.
     let fetched =
         "SELECT EXISTS (SELECT FROM clerk.maintenance_rounds WHERE report->'keys'->>'fetched' = '1')";
@@ -97,12 +125,12 @@ fn schedule(cluster: &Cluster, project: &Project) {
 }
 
 /// pg_cron begins at the full minute, which may be as long as that away.
-fn wait_for(clerk: &Simulator, requests: u64) {
+fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
     for _ in 0..1_200 {
-        if clerk.jwks_requests() >= requests {
+        if happened() {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    panic!("pg_cron has not run it within two minutes");
+    panic!("not within two minutes: {what}");
 }

@@ -127,7 +127,7 @@ impl Scene {
             self.signing_secret.clone(),
             self.clerk.secret_key(),
             new_signing_secret(),
-            "sk_test_x".to_owned(),
+            format!("sk_test_{}", "x1".repeat(21)),
         ];
         for (n, secret) in secrets.iter().enumerate() {
             transaction.execute("INSERT INTO bait.secrets VALUES ($1, $2)", &[&(n as i32), secret])?;

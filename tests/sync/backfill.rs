@@ -176,8 +176,27 @@ fn a_call_tells_how_far_it_is() {
     );
     client.run("BEGIN");
     let failure = client.failure("CALL clerk.backfill()");
-    assert_eq!(failure.sqlstate, "2D000", "it commits: {failure:?}");
+    assert_eq!(failure.sqlstate, "25001", "it commits: {failure:?}");
+    assert!(
+        failure
+            .hint
+            .is_some_and(|hint| hint.starts_with("Run SELECT clerk.start_backfill(),"))
+    );
     client.run("ROLLBACK");
+    client.run(
+        "CREATE FUNCTION pg_temp.call() RETURNS void LANGUAGE plpgsql AS 'BEGIN CALL clerk.reconcile(); END'",
+    );
+    let failure = client.failure("SELECT pg_temp.call()");
+    assert_eq!(failure.sqlstate, "25001", "{failure:?}");
+    assert!(
+        failure
+            .hint
+            .is_some_and(|hint| hint.starts_with("Run SELECT clerk.start_reconcile(),"))
+    );
+    // A procedure that is called by itself may commit.
+    client.run("CREATE PROCEDURE public.call() LANGUAGE plpgsql AS 'BEGIN CALL clerk.backfill(instance => ''nobody''); END'");
+    let failure = client.failure("CALL public.call()");
+    assert_eq!(failure.sqlstate, "42704", "{failure:?}");
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! While a run waits for the Backend API, nobody has to wait for the run; and nothing of it is lost, though nobody but the launcher
 //! sees to it.
 //!
-//! The API would hold it for [`HELD`]. What ends much earlier was ended by our giving way.
+//! The API would hold it for longer than PostgreSQL, `pg_ctl` and these tests wait for anything, so what ends was ended by our giving way.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use clerk_sim::{ApiFault, FaultPlan};
 use clerk_tests::{Cluster, Sql};
@@ -13,22 +12,8 @@ use postgres::{Client, NoTls};
 use crate::interruptions::{hang, workers};
 use crate::scene::{Scene, preloaded, state, told, wait, wait_until, world};
 
-/// `clerk.api_timeout` of these servers.
-const HELD: Duration = Duration::from_secs(60);
-/// What should take well under a second, on a machine however busy. PostgreSQL itself gives up after five seconds.
-const PROMPT: Duration = Duration::from_secs(5);
-
-fn promptly<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = work();
-    let took = start.elapsed();
-    println!("{what}: {took:?} of {HELD:?}");
-    assert!(took < PROMPT, "{what} took {took:?} of {HELD:?}");
-    result
-}
-
 fn server() -> Cluster {
-    preloaded(&[("clerk.api_timeout", "60s"), ("synchronous_commit", "on")])
+    preloaded(&[("clerk.api_timeout", "10min"), ("synchronous_commit", "on")])
 }
 
 /// A backfill that hangs at organizations, after users were read.
@@ -77,7 +62,7 @@ impl<'c> Stalled<'c> {
 fn the_server_stops_and_the_run_goes_on_after_the_start() {
     let cluster = server();
     let stalled = Stalled::new(&cluster, 81);
-    promptly("pg_ctl stop", || cluster.stop());
+    cluster.stop();
     cluster.assert_no_crash();
     cluster.restart();
     stalled.assert_goes_on();
@@ -89,9 +74,7 @@ fn the_database_can_be_dropped() {
     let stalled = Stalled::new(&cluster, 82);
     let mut elsewhere = cluster.superuser();
     assert!(stalled.worker(&mut elsewhere).is_some());
-    promptly("DROP DATABASE", || {
-        elsewhere.run(&format!("DROP DATABASE {}", stalled.scene.db.name()))
-    });
+    elsewhere.run(&format!("DROP DATABASE {}", stalled.scene.db.name()));
     assert!(
         cluster
             .log()
@@ -105,10 +88,8 @@ fn another_database_can_be_dropped() {
     let stalled = Stalled::new(&cluster, 83);
     let mut elsewhere = cluster.superuser();
     let worker = stalled.worker(&mut elsewhere);
-    promptly("CREATE and DROP DATABASE", || {
-        elsewhere.run("CREATE DATABASE other");
-        elsewhere.run("DROP DATABASE other");
-    });
+    elsewhere.run("CREATE DATABASE other");
+    elsewhere.run("DROP DATABASE other");
     assert!(worker.is_some());
     assert_eq!(stalled.worker(&mut elsewhere), worker, "the run goes on waiting");
 }
@@ -118,12 +99,10 @@ fn the_database_can_be_copied_and_the_run_goes_on_in_it() {
     let cluster = server();
     let stalled = Stalled::new(&cluster, 84);
     let mut elsewhere = cluster.superuser();
-    promptly("CREATE DATABASE … TEMPLATE", || {
-        elsewhere.run(&format!(
-            "CREATE DATABASE copied TEMPLATE {}",
-            stalled.scene.db.name()
-        ))
-    });
+    elsewhere.run(&format!(
+        "CREATE DATABASE copied TEMPLATE {}",
+        stalled.scene.db.name()
+    ));
     elsewhere.run("DROP DATABASE copied");
     stalled.assert_goes_on();
 }
@@ -158,14 +137,12 @@ fn a_terminated_worker_loses_nothing() {
     let stalled = Stalled::new(&cluster, 86);
     let mut owner = stalled.scene.owner();
     let worker = stalled.worker(&mut owner);
-    promptly("pg_terminate_backend", || {
-        owner.run(&format!(
-            "SELECT pg_terminate_backend(worker_pid) FROM clerk.sync_runs WHERE id = {}",
-            stalled.run
-        ));
-        wait_until("the worker has ended", || {
-            (stalled.worker(&mut owner) != worker).then_some(())
-        });
+    owner.run(&format!(
+        "SELECT pg_terminate_backend(worker_pid) FROM clerk.sync_runs WHERE id = {}",
+        stalled.run
+    ));
+    wait_until("the worker has ended", || {
+        (stalled.worker(&mut owner) != worker).then_some(())
     });
     stalled.assert_goes_on();
 }
@@ -175,11 +152,9 @@ fn cancel_run_is_obeyed_at_once_and_heeded_by_the_launcher() {
     let cluster = server();
     let stalled = Stalled::new(&cluster, 87);
     let mut owner = stalled.scene.owner();
-    promptly("cancel_run", || {
-        owner.run(&format!("SELECT clerk.cancel_run({})", stalled.run));
-        wait_until("the worker has ended", || {
-            stalled.worker(&mut owner).is_none().then_some(())
-        });
+    owner.run(&format!("SELECT clerk.cancel_run({})", stalled.run));
+    wait_until("the worker has ended", || {
+        stalled.worker(&mut owner).is_none().then_some(())
     });
     let rounds: i64 = owner.value("SELECT max(id) FROM clerk.maintenance_rounds");
     wait_until("the launcher had two more rounds done", || {
@@ -219,9 +194,7 @@ fn the_database_can_be_dropped_during_a_pause() {
     });
     drop(owner);
     let mut elsewhere = cluster.superuser();
-    promptly("DROP DATABASE", || {
-        elsewhere.run(&format!("DROP DATABASE {}", scene.db.name()))
-    });
+    elsewhere.run(&format!("DROP DATABASE {}", scene.db.name()));
 }
 
 /// Each answer comes so fast that the worker never waits.
@@ -239,7 +212,5 @@ fn the_database_can_be_dropped_while_run_after_run_is_worked_off() {
     });
     drop(owner);
     let mut elsewhere = cluster.superuser();
-    promptly("DROP DATABASE", || {
-        elsewhere.run(&format!("DROP DATABASE {}", scene.db.name()))
-    });
+    elsewhere.run(&format!("DROP DATABASE {}", scene.db.name()));
 }

@@ -8,6 +8,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::json::{Json, Object};
 use crate::jwks::VerifyingKey;
+use crate::pasted::surrounded;
 use crate::quote::quote;
 use crate::reason::{Reason, Refusal};
 
@@ -56,6 +57,10 @@ impl<'a> Jwt<'a> {
     /// `token-invalid` when it is longer than [`MAX_TOKEN_BYTES`], not three parts, not base64url, or its header or
     /// payload is not a strict JSON object (see [`Claims::parse`]).
     pub fn decode(token: &'a str) -> Result<Jwt<'a>, Refusal> {
+        Self::take_apart(token).map_err(|refusal| surrounded_token(token).unwrap_or(refusal))
+    }
+
+    fn take_apart(token: &'a str) -> Result<Jwt<'a>, Refusal> {
         let [header, payload, signature] = split(token)?;
         let signed = &token[..header.len() + 1 + payload.len()];
         let payload = decode_text(payload, "payload")?;
@@ -127,6 +132,17 @@ impl Header {
     }
 }
 
+/// The refusal of a token that would be one without what is around it.
+fn surrounded_token(token: &str) -> Option<Refusal> {
+    let is_token = |text: &str| text.starts_with("ey") && text.split('.').count() == 3;
+    let what = match surrounded(token) {
+        Some(pasted) => is_token(pasted.value).then_some(pasted.what)?,
+        None if token == token.trim() || !is_token(token.trim()) => return None,
+        None => "blanks or line ends around it".to_owned(),
+    };
+    Some(invalid(&format!("the token has {what}")))
+}
+
 fn split(token: &str) -> Result<[&str; 3], Refusal> {
     if token.is_empty() {
         return Err(invalid("the token is empty"));
@@ -177,6 +193,6 @@ fn invalid(message: &str) -> Refusal {
     Refusal::new(
         Reason::TokenInvalid,
         message,
-        "Pass the token as the client got it from Clerk's getToken(), without \"Bearer \".",
+        "Pass the token alone, as the client got it from Clerk's getToken(): without quotes and without \"Bearer \".",
     )
 }

@@ -16,6 +16,8 @@ mod json;
 mod jwks;
 mod jwt;
 pub mod mirror;
+mod nearest;
+mod pasted;
 mod pem;
 mod permissions;
 mod publishable_key;

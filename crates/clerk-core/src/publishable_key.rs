@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::pasted::{is_placeholder, surrounded};
+
 /// Standard base64; Clerk leaves the padding out, but keys with padding exist.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -42,11 +44,26 @@ pub struct PublishableKey {
 
 /// Why a text is not a publishable key. Never repeats the text, which may be a secret key put in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublishableKeyError(pub String);
+pub struct PublishableKeyError {
+    /// What was wrong.
+    pub message: String,
+    /// The next step.
+    pub hint: String,
+}
+
+impl PublishableKeyError {
+    fn new(message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            hint: "Copy it from the API keys page of Clerk's dashboard; it begins with pk_live_ or pk_test_."
+                .to_owned(),
+        }
+    }
+}
 
 impl fmt::Display for PublishableKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -57,9 +74,18 @@ impl PublishableKey {
     /// `@clerk/shared`).
     ///
     /// # Errors
-    /// When the prefix is another, the rest is not base64, or it does not decode to one host and one `$`.
+    /// When the prefix is another, something stands around the key, the rest is not base64, or it does not decode to one host and one
+    /// `$`. White space around it does not matter.
     pub fn parse(key: &str) -> Result<Self, PublishableKeyError> {
-        let fail = |why: &str| Err(PublishableKeyError(why.to_owned()));
+        let fail = |why: &str| Err(PublishableKeyError::new(why));
+        if let Some(pasted) = surrounded(key) {
+            Self::parse(pasted.value)?;
+            return Err(PublishableKeyError {
+                message: format!("it has {}", pasted.what),
+                hint: format!("Pass publishable_key => '{}'.", pasted.value),
+            });
+        }
+        let key = key.trim();
         if key.starts_with("sk_") {
             return fail("this is a secret key; the publishable key starts with pk_test_ or pk_live_");
         }
@@ -68,6 +94,9 @@ impl PublishableKey {
             ["pk", "live", encoded] => (Environment::Production, encoded),
             _ => return fail("a publishable key is pk_test_ or pk_live_ followed by base64"),
         };
+        if is_placeholder(encoded) {
+            return fail("it is a placeholder");
+        }
         let Some(decoded) = BASE64
             .decode(encoded)
             .ok()

@@ -1,5 +1,6 @@
 //! `on_event` and `drop_event_handler`.
 
+use clerk_core::mirror::check_event_pattern;
 use clerk_core::quote;
 use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
@@ -36,8 +37,8 @@ static REGISTER: Prepared = Prepared::new(
 /// `on_event(pattern text, handler regproc, include_repairs boolean)`, strict. It runs as its caller, which is whom the
 /// handler will run as; only writing the table is done as the table's owner.
 fn on_event(call: &Call) -> Option<pg_sys::Datum> {
-    let pattern = call.text(0)?;
-    check_pattern(&pattern);
+    let text = call.text(0)?;
+    let pattern = text.trim();
     // SAFETY: the arguments are declared as regproc, which is an oid, and boolean, and are not NULL.
     let (function, include_repairs) = unsafe {
         (
@@ -45,12 +46,14 @@ fn on_event(call: &Call) -> Option<pg_sys::Datum> {
             bool::from_datum(call.argument(2)?, false)?,
         )
     };
+    check_event_pattern(pattern, include_repairs)
+        .unwrap_or_else(|error| Fault::argument(error.message, error.hint).raise());
     let function = Function::with_oid(function).unwrap_or_else(|fault| fault.raise());
     let registered_by = catalog::current_role().name;
     role::registrant(&registered_by).unwrap_or_else(|fault| fault.raise());
 
     let row = [
-        pattern.as_str().into_datum(),
+        pattern.into_datum(),
         function.name().into_datum(),
         registered_by.as_str().into_datum(),
         include_repairs.into_datum(),
@@ -60,21 +63,6 @@ fn on_event(call: &Call) -> Option<pg_sys::Datum> {
     let known = FIND.query(&row, |row| row.get::<i64>(1)).pop().flatten();
     let id = known.or_else(|| REGISTER.query(&row, |row| row.get::<i64>(1)).pop().flatten());
     id.into_datum()
-}
-
-fn check_pattern(pattern: &str) {
-    let name = match pattern.strip_suffix(".*") {
-        _ if pattern == "*" => return,
-        Some(prefix) => prefix,
-        None => pattern,
-    };
-    if name.is_empty() || name.contains('*') {
-        Fault::argument(
-            format!("{} is no pattern for types of events", quote(pattern)),
-            "Use a type such as user.created, all types of a kind such as user.*, or * for every type.",
-        )
-        .raise();
-    }
 }
 
 static REGISTERED_BY: Prepared = Prepared::new(

@@ -8,39 +8,46 @@ use super::{Scene, user_event};
 fn a_pattern_is_a_type_a_kind_or_everything() {
     let mut scene = Scene::new();
     scene.define("note", "NULL");
-    let mut register = |pattern: &str| {
-        let query = "SELECT clerk.on_event($1, 'app.note')";
+    let mut register = |arguments: &str| {
+        let query = format!("SELECT clerk.on_event({arguments})");
         scene
             .registrant
-            .query_one(query, &[&pattern])
+            .query_one(&query, &[])
             .map_err(clerk_tests::Failure::from)
     };
-    for pattern in [
-        "user.created",
-        "user.*",
-        "*",
-        "organizationMembership.*",
-        "not.yet.known",
+    for arguments in [
+        "'user.created', 'app.note'",
+        "' user.created\n', 'app.note'",
+        "'user.*', 'app.note'",
+        "'*', 'app.note'",
+        "'organizationMembership.*', 'app.note'",
+        "'not.yet.known*', 'app.note'",
+        "'invitation.updated', 'app.note', include_repairs => true",
     ] {
-        assert!(register(pattern).is_ok(), "{pattern}");
+        assert!(register(arguments).is_ok(), "{arguments}");
     }
-    for pattern in [
-        "",
-        ".*",
-        "user*",
-        "*.created",
-        "user.*.created",
-        "**",
-        "user.**",
-        "user.cre*",
+    for (pattern, hint) in [
+        ("", "user.*"),
+        ("user", "Use user.* for all types of that kind."),
+        ("user*", "Use user.* for all types of that kind."),
+        ("user.create", "Did you mean user.created?"),
+        ("user.created,user.deleted", "once for each type"),
+        ("users.*", "Did you mean user.*?"),
+        ("*.created", "user.*"),
+        ("not.yet.known", "has to end in *: not.yet.known*."),
+        ("invitation.updated", "user.*"),
     ] {
-        let failure = register(pattern).expect_err(pattern);
+        let failure = register(&format!("'{pattern}', 'app.note'")).expect_err(pattern);
         assert_eq!(failure.sqlstate, "22023", "{pattern}: {failure:?}");
         assert!(
-            failure.hint.is_some_and(|hint| hint.contains("user.*")),
-            "{pattern}"
+            failure.hint.as_deref().is_some_and(|told| told.contains(hint)),
+            "{pattern}: {failure:?}"
         );
     }
+    let types: i64 = scene
+        .owner
+        .value("SELECT count(*) FROM clerk.event_handlers WHERE pattern = 'user.created'");
+    assert_eq!(types, 1);
 }
 
 #[test]

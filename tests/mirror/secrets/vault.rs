@@ -108,6 +108,22 @@ fn what_the_vault_does_not_have_is_not_added() {
     let failure = add(&mut owner);
     assert_eq!(failure.sqlstate, "55000", "{failure:?}");
     assert!(!format!("{failure:?}").contains("OpenSesame"), "{failure:?}");
+    // Nothing in a vault of another kind keeps names apart.
+    owner.run("ALTER TABLE vault.secrets DROP CONSTRAINT secrets_name_key; DELETE FROM vault.secrets");
+    for _ in 0..2 {
+        owner.run(&format!(
+            "INSERT INTO vault.secrets (name, secret) VALUES ('hook', encode('{}', 'hex'))",
+            new_signing_secret()
+        ));
+    }
+    let failure = add(&mut owner);
+    assert_eq!(failure.sqlstate, "22023", "{failure:?}");
+    assert_eq!(failure.message, "the vault has several secrets named \"hook\"");
+    assert!(
+        failure
+            .hint
+            .is_some_and(|hint| hint.contains("SELECT id, name, created_at FROM vault.secrets"))
+    );
     for nothing in ["vault:", "vault: "] {
         let failure = owner.failure_of("SELECT clerk.add_webhook_signing_secret($1)", &[&nothing]);
         assert_eq!(failure.sqlstate, "22023", "{failure:?}");

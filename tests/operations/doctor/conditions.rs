@@ -37,68 +37,125 @@ fn nothing_is_configured_after_installing() {
     );
 }
 
-#[test]
-fn a_token_without_a_role_claim_is_noticed() {
-    let project = Project::start();
-    let mut pooled = project.connect("authenticator");
-    let claims = |role: &str, issuer: &str| {
-        format!(r#"{{"iss":"{issuer}","role":"{role}","sid":"sess_1","sub":"user_ada"}}"#)
-    };
-    let mut request = |role: &str, issuer: &str| {
-        // As PostgREST does; no policy and no helper is asked.
-        let mut transaction = pooled
-            .build_transaction()
-            .read_only(true)
-            .start()
-            .expect("it begins");
-        transaction
-            .execute(
-                "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true)",
-                &[&role, &claims(role, issuer)],
-            )
-            .expect("they can be set");
-        transaction.run("SELECT 1");
-        transaction.commit().expect("it commits");
-    };
-    request("authenticated", project.clerk.issuer());
-    request("anon", "https://gotrue.example");
-    assert_eq!(
-        project
-            .superuser()
-            .value::<i64>("SELECT count(*) FROM clerk.token_problems"),
-        0
-    );
-    assert_healthy(&project);
-
-    // A session looks closely once a minute, so another one.
-    drop(pooled);
+/// A request as PostgREST makes it, in a session of its own. No policy and no helper is asked.
+fn request(project: &Project, role: &str, issuer: &str) {
     let mut pooled = project.connect("authenticator");
     let mut transaction = pooled
         .build_transaction()
         .read_only(true)
         .start()
         .expect("it begins");
+    let claims = format!(r#"{{"iss":"{issuer}","role":"{role}","sid":"sess_1","sub":"user_ada"}}"#);
     transaction
         .execute(
-            "SELECT set_config('role', 'anon', true), set_config('request.jwt.claims', $1, true)",
-            &[&claims("anon", project.clerk.issuer())],
+            "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true)",
+            &[&role, &claims],
         )
         .expect("they can be set");
+    transaction.run("SELECT 1");
     transaction.commit().expect("it commits");
+}
+
+#[test]
+fn a_token_without_a_role_claim_is_noticed() {
+    let project = Project::start();
     let mut superuser = project.superuser();
+    request(&project, "authenticated", project.clerk.issuer());
+    request(&project, "anon", "https://gotrue.example");
+    // A worker writes, a moment later: the one that is to be noticed comes last.
+    request(&project, "anon", project.clerk.issuer());
     let noticed = (0..3000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
         superuser.value::<bool>(
-            "SELECT EXISTS (SELECT FROM clerk.token_problems WHERE reason = 'role-claim-missing')",
+            "SELECT EXISTS (SELECT FROM clerk.token_problems) AND NOT EXISTS (
+                 SELECT FROM pg_stat_activity WHERE application_name = 'clerk_sync: note problems of tokens')",
         )
     });
     assert!(noticed);
+    let noted: Vec<String> = superuser
+        .value("SELECT array_agg(concat_ws(' ', issuer, reason, seen)) FROM clerk.token_problems");
+    assert_eq!(noted, [format!("{} role-claim-missing 1", project.clerk.issuer())]);
     let finding = complaint(&project, "tokens", "role claim");
     assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
     assert!(finding.found.contains(project.clerk.issuer()), "{finding:?}");
     superuser.run("UPDATE clerk.token_problems SET last_seen_at = now() - interval '61 minutes' WHERE true");
     assert_healthy(&project);
     project.cluster.assert_no_crash();
+}
+
+#[test]
+fn times_and_spans_are_told_in_units_that_fit() {
+    let project = Project::start();
+    let mut owner = project.owner();
+    for (call, told) in [
+        ("clerk.span(0)", "0 s"),
+        ("clerk.span(119.9)", "119 s"),
+        ("clerk.span(120)", "2 min"),
+        ("clerk.span(7199)", "119 min"),
+        ("clerk.span(7200)", "2 h"),
+        ("clerk.span(172800)", "2 days"),
+        ("clerk.when_and_age(NULL)", "never"),
+        ("clerk.when_and_age('-infinity')", "never"),
+        (
+            "right(clerk.when_and_age(now() - interval '3 hours 10 minutes'), 14)",
+            " UTC (3 h ago)",
+        ),
+        (
+            "right(clerk.when_and_age(now() + interval '3 hours 10 minutes'), 13)",
+            " UTC (in 3 h)",
+        ),
+        (
+            "right(clerk.when_and_age(now() + interval '50 days 10 minutes'), 17)",
+            " UTC (in 50 days)",
+        ),
+    ] {
+        assert_eq!(owner.value::<String>(&format!("SELECT {call}")), told, "{call}");
+    }
+    let reconcile = project
+        .doctor()
+        .into_iter()
+        .find(|one| one.check == "last reconcile");
+    assert!(reconcile.is_some_and(|one| one.expected.starts_with("within 3 h, 3 times reconcile_every")));
+}
+
+#[test]
+fn deliveries_of_another_instance_alone_are_noticed() {
+    let project = Project::start();
+    let mut owner = project.owner();
+    let mut deliver = |svix_id: &str| {
+        owner.run(&format!(
+            "SELECT clerk.apply_event(jsonb_build_object('type', 'user.created', 'object', 'event', 'instance_id', 'ins_live',
+                 'timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000), 'data', jsonb_build_object('id', 'user_1', 'object', 'user')), '{svix_id}')"
+        ));
+    };
+    // The dashboard's examples name another instance too.
+    deliver("msg_foreign1");
+    deliver("msg_foreign2");
+    assert_healthy(&project);
+    deliver("msg_foreign3");
+    let finding = complaint(&project, "webhooks", "own instance");
+    assert_eq!(finding.status, "warning");
+    assert!(
+        finding.found.contains("ins_live") && finding.found.contains("ins_sim"),
+        "{finding:?}"
+    );
+    assert!(finding.mend.is_some_and(|mend| mend.ends_with(&format!(
+        "SELECT * FROM clerk.configure(issuer => '{}', instance_id => 'ins_live');",
+        project.clerk.issuer()
+    ))));
+    assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
+    let foreign: i64 = project
+        .connect(super::project::ADMINISTRATOR)
+        .value("SELECT foreign_deliveries FROM clerk.status");
+    assert_eq!(foreign, 3);
+    // The id was wrong, and is made right.
+    let mut superuser = project.superuser();
+    superuser.run("UPDATE clerk.instances SET instance_id = 'ins_live' WHERE true");
+    assert_healthy(&project);
+    superuser.run("UPDATE clerk.instances SET instance_id = 'ins_sim' WHERE true");
+    assert_ne!(project.complaints(), []);
+    project.deliver("msg_own");
+    assert_healthy(&project);
 }
 
 #[test]
@@ -162,7 +219,10 @@ fn a_clock_that_is_behind_shows_in_the_deliveries() {
         .superuser()
         .run("UPDATE clerk.webhook_events SET event_at = received_at + interval '40 seconds' WHERE true");
     let finding = complaint(&project, "webhooks", "clock");
-    assert!(finding.found.contains("-40"), "{finding:?}");
+    assert!(
+        finding.found.contains("came 40 s before it happened"),
+        "{finding:?}"
+    );
     assert!(finding.mend.is_some_and(|mend| mend.contains("ntp")));
 }
 
@@ -324,15 +384,69 @@ fn where_nothing_keeps_things_going_it_says_how_to_have_it() {
     );
     // With pg_cron there is a line to run; here a stand-in that runs nothing.
     project.superuser().run(
-        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobname text, schedule text, command text);
+        "CREATE SCHEMA cron;
+         CREATE TABLE cron.job (jobid bigserial, schedule text, command text, database text DEFAULT current_database(),
+             username text DEFAULT current_user, active boolean DEFAULT true, jobname text UNIQUE);
+         CREATE TABLE cron.job_run_details (jobid bigint, runid bigserial, status text, return_message text,
+             start_time timestamptz DEFAULT now(), end_time timestamptz);
          CREATE FUNCTION cron.schedule(text, text, text) RETURNS bigint LANGUAGE sql AS
-             'INSERT INTO cron.job VALUES ($1, $2, $3); SELECT 1::bigint';
-         GRANT USAGE ON SCHEMA cron TO PUBLIC; GRANT ALL ON cron.job TO PUBLIC",
+             'INSERT INTO cron.job (jobname, schedule, command) VALUES ($1, $2, $3)
+              ON CONFLICT (jobname) DO UPDATE SET schedule = excluded.schedule RETURNING jobid';
+         CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void LANGUAGE sql AS
+             'UPDATE cron.job AS j SET schedule = COALESCE($2, j.schedule), active = COALESCE($3, j.active) WHERE jobid = $1';
+         GRANT USAGE ON SCHEMA cron TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA cron TO PUBLIC;
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA cron TO PUBLIC",
     );
+    complaint(&project, "maintenance", "rounds").mend(&project);
+    // What keeps a scheduled job from running is told, and not to schedule it again.
+    for (change, found, mend, mend_as) in [
+        (
+            "",
+            "job 1 of pg_cron has not run yet",
+            "Wait for the next full minute",
+            "the server's configuration",
+        ),
+        (
+            "INSERT INTO cron.job_run_details (jobid, status, return_message) VALUES (1, 'failed', 'connection failed')",
+            "job 1 of pg_cron, as role project, failed",
+            "Set cron.use_background_workers = on",
+            "the server's configuration",
+        ),
+        (
+            "INSERT INTO cron.job_run_details (jobid, status, return_message)
+             VALUES (1, 'failed', E'ERROR:  permission denied for function maintain\n')",
+            "ERROR:  permission denied for function maintain",
+            "SELECT clerk.maintain();",
+            "SQL as project",
+        ),
+        (
+            "UPDATE cron.job SET schedule = '0 * * * *';
+             INSERT INTO cron.job_run_details (jobid, status, end_time) VALUES (1, 'succeeded', now() - interval '11 minutes')",
+            "job 1 of pg_cron runs at 0 * * * *, last ",
+            "SELECT cron.alter_job(1, schedule => '* * * * *');",
+            "SQL as project",
+        ),
+        (
+            "UPDATE cron.job SET active = false",
+            "job 1 of pg_cron is not active",
+            "SELECT cron.alter_job(1, active => true);",
+            "SQL as project",
+        ),
+    ] {
+        project.superuser().run(change);
+        let finding = complaint(&project, "maintenance", "rounds");
+        assert!(finding.found.contains(found), "{finding:?}");
+        assert!(
+            finding.mend.as_deref().is_some_and(|told| told.starts_with(mend)),
+            "{finding:?}"
+        );
+        assert_eq!(finding.mend_as.as_deref(), Some(mend_as), "{finding:?}");
+    }
+    complaint(&project, "maintenance", "rounds").mend(&project);
     complaint(&project, "maintenance", "rounds").mend(&project);
     let command: String = project
         .superuser()
-        .value("SELECT command FROM cron.job WHERE schedule = '* * * * *'");
+        .value("SELECT command FROM cron.job WHERE schedule = '* * * * *' AND active");
     project.owner().run(&command);
     project.settle();
     assert_healthy(&project);

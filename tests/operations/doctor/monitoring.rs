@@ -103,6 +103,7 @@ fn status_is_one_row_of_what_is_true() {
         "last_round_at > now() - interval '10 minutes' AND last_round_error IS NULL",
         "last_backfill_at < last_reconcile_at AND open_runs = 0 AND last_run_error IS NULL",
         "last_token_without_role_at IS NULL AND last_refused_token_at IS NULL AND token_problems = '{}'",
+        "foreign_deliveries = 0",
     ] {
         true_of_status(&mut helper, condition);
     }

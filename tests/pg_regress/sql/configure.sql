@@ -36,7 +36,7 @@ CREATE TEMPORARY VIEW mirror AS
 SELECT instance_id, mirror, exclude_fields, keep_private_metadata, keep_event_attributes FROM clerk.instances;
 SELECT * FROM mirror;
 SELECT warnings FROM clerk.configure(
-    mirror => '{sessions,users,users}', exclude_fields => '{birthday,users.phone_numbers}', keep_private_metadata => true,
+    mirror => '{sessions,users,users}', exclude_fields => '{unsafe_metadata,users.phone_numbers}', keep_private_metadata => true,
     keep_event_attributes => true, instance_id => 'ins_another');
 SELECT * FROM mirror;
 SELECT warnings FROM clerk.configure(exclude_fields => '{}', instance_id => '');

@@ -28,7 +28,7 @@ fn what_is_no_key_is_refused_and_not_repeated() {
     let cluster = Cluster::start(&[]);
     let db = cluster.create_database();
     let mut owner = db.superuser();
-    let good = format!("SELECT clerk.set_secret_key('sk_test_{MARKER}')");
+    let good = format!("SELECT clerk.set_secret_key('sk_test_{MARKER}ABCDEFGHIJKLMNOPQRSTUVWXYZ012345')");
     assert_eq!(owner.failure(&good).sqlstate, "55000");
     owner.run(&format!(
         "SELECT clerk.configure(issuer => '{ISSUER}', jwks_url => '')"
@@ -49,8 +49,12 @@ fn what_is_no_key_is_refused_and_not_repeated() {
     ));
     let refused = [
         good,
-        format!("SELECT clerk.set_secret_key('sk_live_{MARKER}', '{ISSUER}')"),
-        format!("SELECT clerk.set_secret_key('sk_test_{MARKER}', 'https://clerk.three.test')"),
+        format!(
+            "SELECT clerk.set_secret_key('sk_live_{MARKER}ABCDEFGHIJKLMNOPQRSTUVWXYZ012345', '{ISSUER}')"
+        ),
+        format!(
+            "SELECT clerk.set_secret_key('sk_test_{MARKER}ABCDEFGHIJKLMNOPQRSTUVWXYZ012345', 'https://clerk.three.test')"
+        ),
     ];
     for statement in &refused {
         let failure = owner.failure(statement);
@@ -86,7 +90,7 @@ fn whoever_repeats_the_key_is_not_quoted() {
     let cluster = Cluster::start(&[("log_min_messages", "debug1"), ("log_error_verbosity", "verbose")]);
     let db = database(&cluster, &clerk, &stub.url);
     let mut owner = db.superuser();
-    let key = format!("sk_test_{MARKER}1234");
+    let key = format!("sk_test_{MARKER}ABCDEFGHIJKLMNOPQRSTUVWXYZ012345");
     set_key(&mut owner, &key);
     let told = ask(&mut owner);
     assert!(error(&told).contains("bad sk_…!"), "{told:#}");

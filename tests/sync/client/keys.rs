@@ -33,8 +33,14 @@ fn an_instance_has_one_key() {
     let mut owner = db.superuser();
     configure(&mut owner, ISSUER);
     assert!(!owner.value::<bool>("SELECT clerk.drop_secret_key()"));
-    let expected = fingerprint(&mut owner, "sk_test_first1");
-    assert_eq!(set_key(&mut owner, " sk_test_first1\n"), expected);
+    let expected = fingerprint(&mut owner, "sk_test_first1ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    assert_eq!(
+        set_key(
+            &mut owner,
+            " sk_test_first1ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789\n"
+        ),
+        expected
+    );
     assert_eq!(listed(&mut owner, "fingerprint"), expected);
     assert_eq!(
         listed(&mut owner, "issuer || ' ' || environment"),
@@ -46,9 +52,15 @@ fn an_instance_has_one_key() {
         "true"
     );
     // The same again, and another in its place.
-    assert_eq!(set_key(&mut owner, "sk_test_first1"), expected);
-    let expected = fingerprint(&mut owner, "sk_test_second2");
-    assert_eq!(set_key(&mut owner, "sk_test_second2"), expected);
+    assert_eq!(
+        set_key(&mut owner, "sk_test_first1ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
+        expected
+    );
+    let expected = fingerprint(&mut owner, "sk_test_second2ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678");
+    assert_eq!(
+        set_key(&mut owner, "sk_test_second2ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678"),
+        expected
+    );
     assert_eq!(listed(&mut owner, "fingerprint"), expected);
     assert_eq!(owner.value::<i64>("SELECT count(*) FROM clerk.secrets"), 1);
     assert!(owner.value::<bool>("SELECT clerk.drop_secret_key()"));
@@ -63,27 +75,30 @@ fn an_instance_has_one_key() {
 fn several_instances_are_told_apart() {
     let db = Cluster::shared().create_database();
     let mut owner = db.superuser();
-    let failure = owner.failure("SELECT clerk.set_secret_key('sk_test_a')");
+    let failure =
+        owner.failure("SELECT clerk.set_secret_key('sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012')");
     assert_eq!(failure.sqlstate, "55000", "{failure:?}");
     configure(&mut owner, ISSUER);
     configure(&mut owner, OTHER_ISSUER);
     for statement in [
-        "SELECT clerk.set_secret_key('sk_test_a')",
+        "SELECT clerk.set_secret_key('sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012')",
         "SELECT clerk.drop_secret_key()",
     ] {
         let failure = owner.failure(statement);
         assert_eq!(failure.sqlstate, "22023", "{failure:?}");
     }
-    let failure = owner.failure("SELECT clerk.set_secret_key('sk_test_a', 'https://three.test')");
+    let failure = owner.failure("SELECT clerk.set_secret_key('sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012', 'https://three.test')");
     assert_eq!(failure.sqlstate, "42704", "{failure:?}");
-    owner.run(&format!("SELECT clerk.set_secret_key('sk_test_a', '{ISSUER}')"));
+    owner.run(&format!(
+        "SELECT clerk.set_secret_key('sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012', '{ISSUER}')"
+    ));
     let failure = owner.failure(&format!(
-        "SELECT clerk.set_secret_key('sk_test_a', '{OTHER_ISSUER}')"
+        "SELECT clerk.set_secret_key('sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012', '{OTHER_ISSUER}')"
     ));
     assert_eq!(failure.sqlstate, "22023", "{failure:?}");
     assert!(failure.message.contains(ISSUER), "{failure:?}");
     owner.run(&format!(
-        "SELECT clerk.set_secret_key('sk_test_b', '{OTHER_ISSUER}')"
+        "SELECT clerk.set_secret_key('sk_test_bABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012', '{OTHER_ISSUER}')"
     ));
     assert_eq!(listed(&mut owner, "issuer"), format!("{ISSUER} {OTHER_ISSUER}"));
     owner.run(&format!("SELECT clerk.remove_instance('{ISSUER}')"));
@@ -95,7 +110,8 @@ fn a_key_of_the_other_environment_is_refused() {
     let db = Cluster::shared().create_database();
     let mut owner = db.superuser();
     configure(&mut owner, ISSUER);
-    let failure = owner.failure("SELECT clerk.set_secret_key('sk_live_a')");
+    let failure =
+        owner.failure("SELECT clerk.set_secret_key('sk_live_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012')");
     assert_eq!(failure.sqlstate, "22023", "{failure:?}");
     assert!(
         failure.message.contains("production") && failure.message.contains("development"),
@@ -103,7 +119,7 @@ fn a_key_of_the_other_environment_is_refused() {
     );
     assert!(failure.hint.is_some_and(|hint| hint.contains("sk_test_")));
     // The instance turns out to be a production one afterwards.
-    set_key(&mut owner, "sk_test_a");
+    set_key(&mut owner, "sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012");
     owner.run("UPDATE clerk.instances SET environment = 'production'");
     let told = ask(&mut owner);
     assert!(error(&told).contains("is of a development instance"), "{told:#}");
@@ -114,7 +130,7 @@ fn a_key_is_no_signing_secret() {
     let db = Cluster::shared().create_database();
     let mut owner = db.superuser();
     configure(&mut owner, ISSUER);
-    set_key(&mut owner, "sk_test_a");
+    set_key(&mut owner, "sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012");
     let webhooks = "SELECT count(*) FROM clerk.webhook_signing_secrets()";
     assert_eq!(owner.value::<i64>(webhooks), 0);
     // Deliveries are told that there is no secret, not that the signature is wrong.
@@ -125,7 +141,7 @@ fn a_key_is_no_signing_secret() {
     // Nor does one become one when the vault's secret does.
     owner.run(
         "CREATE SCHEMA vault;
-         CREATE VIEW vault.decrypted_secrets AS SELECT 'key' AS name, 'sk_test_b' AS decrypted_secret;
+         CREATE VIEW vault.decrypted_secrets AS SELECT 'key' AS name, 'sk_test_bABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012' AS decrypted_secret;
          SELECT clerk.set_secret_key('vault:key')",
     );
     let signing = clerk_sim::new_signing_secret();
@@ -239,7 +255,7 @@ fn only_the_owner_says_where_the_key_is_sent() {
         "CREATE ROLE {administrator} LOGIN; SELECT clerk.grant_admin('{administrator}')"
     ));
     let mut session = db.connect(&administrator);
-    set_key(&mut session, "sk_test_a");
+    set_key(&mut session, "sk_test_aABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab012");
     for url in ["https://evil.example/v1", ""] {
         let failure = session.failure_of("SELECT clerk.configure(api_url => $1)", &[&url]);
         assert_eq!(failure.sqlstate, "42501", "{failure:?}");

@@ -30,7 +30,7 @@ fn clerks_limit_is_never_reached() {
     });
     let db = database(Cluster::shared(), &clerk, &stub.url);
     let mut owner = db.superuser();
-    set_key(&mut owner, "sk_test_abc");
+    set_key(&mut owner, "sk_test_abcABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab0");
     // Many short runs in one lane, and a longer one beside them.
     let runs: Vec<i64> =
         owner.value("SELECT array_agg(clerk.sync_user('user_' || n)) FROM generate_series(1, 60) AS n");
@@ -88,7 +88,7 @@ fn a_429_stops_every_worker_until_clerk_says() {
         });
         let db = database(Cluster::shared(), &clerk, &stub.url);
         let mut owner = db.superuser();
-        set_key(&mut owner, "sk_test_abc");
+        set_key(&mut owner, "sk_test_abcABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab0");
         let one: i64 = owner.value("SELECT clerk.sync_user('user_a')");
         crate::scene::wait_until("Clerk has refused", || {
             owner

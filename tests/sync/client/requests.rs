@@ -24,7 +24,7 @@ fn requests_carry_key_and_version_over_one_connection() {
     });
     let db = database(Cluster::shared(), &clerk, &stub.url);
     let mut owner = db.superuser();
-    set_key(&mut owner, "sk_test_abc");
+    set_key(&mut owner, "sk_test_abcABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab0");
     let (_, state) = run(&mut owner, "SELECT clerk.start_backfill()");
     assert_eq!(state, "done");
     let requests = stub.requests();
@@ -33,7 +33,7 @@ fn requests_carry_key_and_version_over_one_connection() {
         assert!(request.line.starts_with("GET /v1/"), "{request:?}");
         assert_eq!(request.connection, requests[0].connection, "{request:?}");
         for header in [
-            "authorization: Bearer sk_test_abc",
+            "authorization: Bearer sk_test_abcABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab0",
             "clerk-api-version: 2026-05-12",
         ] {
             assert!(request.head.lines().any(|line| line == header), "{request:?}");
@@ -74,7 +74,7 @@ fn what_has_no_credible_date_says_nothing() {
         });
         let db = database(Cluster::shared(), &clerk, &stub.url);
         let mut owner = db.superuser();
-        set_key(&mut owner, "sk_test_abc");
+        set_key(&mut owner, "sk_test_abcABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab0");
         let told = ask(&mut owner);
         assert!(error(&told).contains(words), "{date}: {told:#}");
         assert_eq!(
@@ -94,7 +94,7 @@ fn a_redirection_is_not_followed_with_the_key() {
         let stub = Stub::start(move |_| answer(302, &[&format!("location: {goal}")], ""));
         let db = database(Cluster::shared(), &clerk, &stub.url);
         let mut owner = db.superuser();
-        set_key(&mut owner, "sk_test_abc");
+        set_key(&mut owner, "sk_test_abcABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ab0");
         let told = ask(&mut owner);
         assert!(error(&told).contains("HTTP 302, a redirection to"), "{told:#}");
         assert_eq!(stub.requests().len(), 1);

@@ -8,6 +8,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::ExistingKeysError;
+use crate::pasted;
 
 /// What beginners take for the secret, and what it is. All of it is known to more people than may sign.
 const MISTAKEN: [(&str, &str); 9] = [
@@ -66,9 +67,12 @@ pub(super) fn check_text(text: &str) -> Result<(), ExistingKeysError> {
             ONLY_THE_VALUE,
         ));
     }
-    if setting(text).is_some() {
+    if let Some(pasted) = pasted::surrounded(text) {
         return Err(ExistingKeysError::new(
-            "this looks like NAME=value, and PostgREST would count the name",
+            format!(
+                "the shared secret has {}, which PostgREST would count",
+                pasted.what
+            ),
             AS_JWK,
         ));
     }
@@ -143,26 +147,13 @@ fn public_document(text: &str, depth: usize) -> Option<&'static str> {
         .find_map(|decoded| public_document(value_of(decoded), depth))
 }
 
+fn setting(text: &str) -> Option<(&str, &str)> {
+    pasted::setting(unwrapped(text))
+}
+
 /// Without blanks, quotes and byte order marks around it.
 fn unwrapped(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | '\\' | '\u{feff}'))
-}
-
-/// Name and value of `NAME=value`, `export NAME=value` or `NAME: value`. The `=` of base64's padding has nothing or another one
-/// behind it.
-fn setting(text: &str) -> Option<(&str, &str)> {
-    let text = unwrapped(text);
-    let text = text.strip_prefix("export ").unwrap_or(text);
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
-    let (name, rest) = text.split_at(end);
-    let is_name = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
-    let (separator, value) = rest.split_at_checked(1)?;
-    let is_setting = match separator {
-        "=" => !value.is_empty() && !value.starts_with('='),
-        ":" => value.starts_with(' '),
-        _ => false,
-    };
-    (is_name && is_setting).then_some((name, value))
 }
 
 /// A JWT in its compact form (RFC 7519 §3): a header that is a JSON object, and two more parts.

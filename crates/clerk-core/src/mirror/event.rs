@@ -11,7 +11,7 @@ use super::resource::Resource;
 use super::time;
 
 /// Event types of Clerk's catalogue and of its SDKs, which differ at the edges (clerk.md, 4.1). Others are kept and ignored.
-const KNOWN: &[(&str, &[&str])] = &[
+pub(super) const KNOWN: &[(&str, &[&str])] = &[
     ("user", &["created", "updated", "deleted"]),
     ("session", &["created", "pending", "ended", "removed", "revoked"]),
     ("organization", &["created", "updated", "deleted"]),

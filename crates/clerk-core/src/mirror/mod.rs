@@ -6,9 +6,12 @@
 //! knows the order in which events came: the join that makes order irrelevant is the SQL statement that writes the rows.
 
 mod event;
+mod event_pattern;
+mod excludable;
 mod fit;
 mod future;
 mod list;
+mod members;
 mod observation;
 mod observe;
 mod policy;
@@ -21,9 +24,12 @@ pub(crate) mod time;
 mod value;
 
 pub use event::{Addressee, Event, Ignored};
+pub use event_pattern::{EventPatternError, check_event_pattern};
+pub use excludable::check_excludable;
 pub use fit::fit_json;
 pub use future::{FutureTime, is_from_the_future};
 pub use list::{content_id, instance_of, list_events};
+pub use members::{Member, Presence};
 pub use observation::{LOWEST, Live, Observation, SideValue, reduce};
 pub use observe::{
     ObjectError, ObjectsError, observe_object, observe_objects, placeholder_membership, split_objects,

@@ -79,7 +79,7 @@ const SECRET: &[&str] = &[
 const MAX_UNKNOWN_DEPTH: usize = 16;
 
 /// All that is kept of an e-mail or a text message: bodies, subjects and `data` hold one-time codes.
-const MESSAGE_FIELDS: &[&str] = &[
+pub(super) const MESSAGE_FIELDS: &[&str] = &[
     "id",
     "object",
     "slug",

@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::pasted::{is_placeholder, surrounded};
+
 /// Standard base64, with padding when written; some tools show secrets without it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -34,8 +36,16 @@ impl SigningSecret {
     /// may be missing or there.
     ///
     /// # Errors
-    /// When it is empty, has a prefix of something else, is not base64, or has fewer than 16 bytes.
+    /// When it is empty, has a prefix of something else, has something around it, is a placeholder, is not base64, or has fewer than
+    /// 16 bytes.
     pub fn parse(text: &str) -> Result<Self, SigningSecretError> {
+        if let Some(pasted) = surrounded(text) {
+            Self::parse(pasted.value)?;
+            return Err(SigningSecretError::new(format!(
+                "the signing secret has {}",
+                pasted.what
+            )));
+        }
         let text = text.trim();
         if ["whsk_", "whpk_", "v1a,"]
             .iter()
@@ -53,6 +63,11 @@ impl SigningSecret {
         let encoded = text.strip_prefix("whsec_").unwrap_or(text);
         if encoded.is_empty() {
             return Err(SigningSecretError::new("the signing secret is empty"));
+        }
+        if is_placeholder(encoded) {
+            return Err(SigningSecretError::new(
+                "the signing secret is a placeholder, or what the dashboard shows of a hidden secret",
+            ));
         }
         let Ok(bytes) = BASE64.decode(encoded) else {
             return Err(SigningSecretError::new(
@@ -115,7 +130,8 @@ impl SigningSecretError {
     fn new(message: impl Into<String>) -> Self {
         SigningSecretError {
             message: message.into(),
-            hint: "Copy the endpoint's Signing Secret from the Clerk Dashboard, under Webhooks.".to_owned(),
+            hint: "Pass the endpoint's Signing Secret alone, as the Clerk Dashboard shows it under Webhooks: whsec_ and base64."
+                .to_owned(),
         }
     }
 }

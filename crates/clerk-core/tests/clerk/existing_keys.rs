@@ -270,12 +270,15 @@ fn a_public_text_never_becomes_a_secret() {
 fn a_secret_that_could_be_read_differently_must_be_a_key() {
     let cases = [
         (format!("JWT_SECRET={SECRET}"), "a setting"),
-        (format!("any_name={SECRET}"), "NAME=value"),
+        (
+            format!("any_name={SECRET}"),
+            "the name of a setting before it, which PostgREST would count",
+        ),
         (format!("PGRST_JWT_SECRET: {SECRET}"), "a setting"),
         (format!("export {SECRET}"), "a blank"),
-        (json!(SECRET).to_string(), "a double quote"),
-        (format!("'{SECRET}'"), "a single quote"),
-        (format!("`{SECRET}`"), "a backtick"),
+        (json!(SECRET).to_string(), "double quotes around it"),
+        (format!("'{SECRET}'"), "single quotes around it"),
+        (format!("`{SECRET}`"), "backticks around it"),
         (format!("\u{feff}{SECRET}"), "a byte order mark"),
         (format!("{SECRET}\n"), "a blank or line end"),
         (format!(" {SECRET}"), "a blank or line end"),

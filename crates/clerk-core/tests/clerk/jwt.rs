@@ -50,6 +50,26 @@ fn padding_is_tolerated() {
 }
 
 #[test]
+fn what_was_pasted_with_a_token_is_named() {
+    let token = token(HEADER, &session().to_string());
+    for (text, expected) in [
+        (format!("Bearer {token}"), "the token has \"Bearer \" before it"),
+        (format!("'{token}'"), "the token has single quotes around it"),
+        (
+            format!("token=\"{token}\""),
+            "the token has the name of a setting before it and double quotes around it",
+        ),
+        (format!("{token},"), "the token has a comma behind it"),
+        (
+            format!(" {token}\n"),
+            "the token has blanks or line ends around it",
+        ),
+    ] {
+        assert_eq!(message(&text), expected);
+    }
+}
+
+#[test]
 fn what_is_no_token_is_refused_with_its_reason() {
     let header = base64url(HEADER);
     assert!(message("").contains("empty"));
@@ -64,7 +84,7 @@ fn what_is_no_token_is_refused_with_its_reason() {
     assert!(message(&".".repeat(MAX_TOKEN_BYTES)).contains("parts"));
     assert!(message(&format!("{header}.e30.+/+/")).contains("signature is not base64url"));
     assert!(message(&format!("{header}.e3 0.AAAA")).contains("payload is not base64url"));
-    assert!(message(&format!("Bearer {header}.e30.AAAA")).contains("header is not base64url"));
+    assert!(message(&format!("Bearer {header}.e30.AAAA")).contains("\"Bearer \" before it"));
     assert!(message(&format!("{header}.{}.AAAA", base64url(b"{\"sub\":\"\xFF\"}"))).contains("UTF-8"));
     assert!(message(&format!("{header}.{}.AAAA", base64url("[]"))).contains("not a JSON object"));
     assert!(message(&format!("{}.e30.AAAA", base64url("1"))).contains("header"));

@@ -76,6 +76,30 @@ fn a_secret_key_is_named_but_not_repeated() {
     assert!(!error.contains("VerySecret"), "{error}");
 }
 
+#[test]
+fn what_was_pasted_with_it_is_named() {
+    const KEY: &str = "pk_test_Zm9vLWJhci0xMy5jbGVyay5hY2NvdW50cy5kZXYk";
+    assert!(PublishableKey::parse(&format!(" {KEY}\n")).is_ok());
+    for (text, message) in [
+        (format!("'{KEY}'"), "it has single quotes around it"),
+        (
+            format!("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=\"{KEY}\""),
+            "it has NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY= before it and double quotes around it",
+        ),
+    ] {
+        let error = PublishableKey::parse(&text).unwrap_err();
+        assert_eq!(error.message, message);
+        assert_eq!(error.hint, format!("Pass publishable_key => '{KEY}'."));
+    }
+    for text in ["pk_test_...", "pk_live_…", "\"pk_live_xxxxxxxx\""] {
+        let error = PublishableKey::parse(text).unwrap_err().to_string();
+        assert_eq!(error, "it is a placeholder");
+    }
+    // A secret behind quotes is no publishable key, and not repeated.
+    let error = PublishableKey::parse("'sk_test_VerySecret'").unwrap_err();
+    assert!(!format!("{error:?}").contains("VerySecret"), "{error:?}");
+}
+
 proptest! {
     #[test]
     fn every_host_survives_the_round_trip(

@@ -95,6 +95,30 @@ fn what_is_not_base64_is_refused() {
 }
 
 #[test]
+fn what_was_pasted_with_it_is_named() {
+    for (text, message) in [
+        (
+            format!("'{SECRET}'"),
+            "the signing secret has single quotes around it",
+        ),
+        (
+            format!("CLERK_WEBHOOK_SIGNING_SECRET={SECRET}"),
+            "the signing secret has CLERK_WEBHOOK_SIGNING_SECRET= before it",
+        ),
+        (
+            "whsec_...".to_owned(),
+            "the signing secret is a placeholder, or what the dashboard shows of a hidden secret",
+        ),
+        (
+            "whsec_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".to_owned(),
+            "the signing secret is a placeholder, or what the dashboard shows of a hidden secret",
+        ),
+    ] {
+        assert_eq!(refusal(&text), message);
+    }
+}
+
+#[test]
 fn neither_debug_nor_an_error_shows_a_secret() {
     let shown = format!("{:?}", SigningSecret::parse(SECRET).unwrap());
     assert_eq!(shown, r#"SigningSecret { fingerprint: "f74e1720b7614881", .. }"#);
