@@ -52,11 +52,12 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     let _ = attempt(note);
 }
 
-/// A look that costs next to nothing. PostgREST writes claims anew, without spaces, with the role that it chose.
+/// A look that costs next to nothing. PostgREST writes claims anew, without spaces, with the role that it chose; Storage passes those of
+/// the token, without spaces too, in which the role is missing.
 fn may_be_without_role(claims: &CStr) -> bool {
     let claims = claims.to_bytes();
     let has = |needle: &[u8]| claims.windows(needle.len()).any(|window| window == needle);
-    !claims.is_empty() && has(br#""role":"anon""#) && has(br#""sub":"user_"#)
+    !claims.is_empty() && has(br#""sub":"user_"#) && !has(br#""role":"authenticated""#)
 }
 
 fn note() {
@@ -80,5 +81,9 @@ fn issuer_without_role() -> Option<String> {
     let claims = Claims::parse(settings::request_claims().to_str().ok()?).ok()?;
     let trust = trust::current();
     let instance = trust.instance(claims.iss()?)?;
-    (claims.role() == Some("anon") && claims.sid().is_some()).then(|| instance.issuer.clone())
+    let runs_as_anon = match claims.role() {
+        Some(role) => role == "anon",
+        None => catalog::current_role().name == "anon",
+    };
+    (runs_as_anon && claims.sid().is_some()).then(|| instance.issuer.clone())
 }

@@ -10,6 +10,9 @@ use crate::error::Fault;
 use crate::pg::extension;
 use crate::subtransaction::{attempt, sqlstate_text};
 
+/// What stands before the name of a secret that a vault keeps.
+pub const IN_VAULT: &str = "vault:";
+
 /// The secret of that name, as the current role may read it. None if it cannot be read, for whatever reason.
 pub fn read(name: &str) -> Option<String> {
     find(name).ok()
@@ -20,24 +23,43 @@ pub fn find(name: &str) -> Result<String, Fault> {
     refuse_strange_view()?;
     // Prepared afresh every time: the vault may come and go, and a secret in it may change unnoticed.
     let select = "SELECT s.decrypted_secret::pg_catalog.text FROM vault.decrypted_secrets AS s
-         WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
+         WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 2";
     let read = || {
         let _restricted = AsRole::restricted();
         Spi::connect(|client| {
-            client
-                .select(select, Some(1), &[name.into()])?
-                .first()
-                .get_one::<String>()
+            let rows = client.select(select, Some(2), &[name.into()])?;
+            let count = rows.len();
+            rows.first().get_one::<String>().map(|secret| (count, secret))
         })
     };
     match attempt(read) {
-        Ok(Ok(Some(secret))) => Ok(secret),
+        Ok(Ok((2, _))) => Err(Fault::argument(
+            format!("the vault has several secrets named {}", quote(name)),
+            "Which one counts must not be left to chance: give each a name of its own with SELECT vault.update_secret(id, new_name => '…'); \
+             SELECT id, name, created_at FROM vault.secrets lists them.",
+        )),
+        Ok(Ok((_, Some(secret)))) => Ok(secret),
+        Ok(Ok((1, None))) => Err(not_decrypted(name, "it is NULL")),
         Ok(_) => Err(Fault::missing(
             format!("the vault has no secret named {}", quote(name)),
             "Run SELECT vault.create_secret('the secret', 'its name') first; SELECT name FROM vault.secrets lists the names.",
         )),
-        Err(error) => Err(unreadable(error.sqlstate)),
+        Err(error) => Err(unreadable(name, error.sqlstate)),
     }
+}
+
+/// Whether the view has that name; false if it cannot be read. Nothing is decrypted for that.
+fn has_name(name: &str) -> bool {
+    let select = "SELECT FROM vault.decrypted_secrets AS s WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
+    let look = || {
+        let _restricted = AsRole::restricted();
+        Spi::connect(|client| {
+            client
+                .select(select, Some(1), &[name.into()])
+                .map(|rows| !rows.is_empty())
+        })
+    };
+    matches!(attempt(look), Ok(Ok(true)))
 }
 
 /// What is in the view runs as us, so it has to be that of somebody who may do all that we may: whoever can create a schema
@@ -63,7 +85,7 @@ fn refuse_strange_view() -> Result<(), Fault> {
 }
 
 /// The error's own message stays here: nobody knows what a function of the vault writes into it.
-fn unreadable(sqlstate: PgSqlErrorCode) -> Fault {
+fn unreadable(name: &str, sqlstate: PgSqlErrorCode) -> Fault {
     let role = catalog::current_role().name;
     if sqlstate == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE {
         return Fault::new(
@@ -72,8 +94,12 @@ fn unreadable(sqlstate: PgSqlErrorCode) -> Fault {
                 "the owner of clerk_sync, role {}, may not read vault.decrypted_secrets",
                 quote(&role)
             ),
-            "Grant it USAGE on schema vault, SELECT on vault.decrypted_secrets, and EXECUTE on the function that decrypts.",
+            "Grant it USAGE on schema vault, SELECT on vault.decrypted_secrets, and EXECUTE on the function that decrypts; clerk.doctor() \
+             has the statements.",
         );
+    }
+    if has_name(name) {
+        return not_decrypted(name, &format!("error {}", sqlstate_text(sqlstate)));
     }
     Fault::prerequisite(
         format!(
@@ -84,5 +110,13 @@ fn unreadable(sqlstate: PgSqlErrorCode) -> Fault {
             "Run SELECT name, decrypted_secret IS NOT NULL FROM vault.decrypted_secrets as role {} to see why.",
             quote(&role)
         ),
+    )
+}
+
+/// The usual cause is a root key that is not the one it was encrypted with.
+fn not_decrypted(name: &str, what: &str) -> Fault {
+    Fault::prerequisite(
+        format!("the vault's secret {} cannot be decrypted: {what}", quote(name)),
+        "The vault's root key is in no dump: after a restore, put the secret in again with SELECT vault.update_secret(id, 'the secret').",
     )
 }
