@@ -122,13 +122,16 @@ AS $body$
             'whoami', 'authenticate', 'clear_authentication', 'check_request', 'pre_request'
         ]) AS named (name)
     ), given AS (
+        -- What is not the extension's has a row of its own, and is not the owner's to revoke.
         SELECT p.oid::regproc::text AS object, p.oid::regprocedure::text AS identity, 'ROUTINE' AS kind, entry.grantee, entry.privilege_type
         FROM pg_proc AS p, aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS entry
         WHERE p.pronamespace = 'clerk'::regnamespace AND entry.grantee <> p.proowner
+          AND EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
         UNION ALL
         SELECT c.oid::regclass::text, c.oid::regclass::text, 'TABLE', entry.grantee, entry.privilege_type
         FROM pg_class AS c, aclexplode(c.relacl) AS entry
         WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind IN ('r', 'v') AND entry.grantee <> c.relowner
+          AND EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ), excess AS (
         SELECT g.identity, g.kind, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END AS grantee, g.privilege_type
         FROM given AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee

@@ -143,7 +143,7 @@ AS $body$
     )
     (
         SELECT k.fault, 'warning', format('on %s: %s', b.relation::regclass, b.names),
-            k.expected || CASE WHEN storage.is_asked THEN '. Storage keeps them in owner_id, and leaves owner NULL' ELSE '' END,
+            k.expected || CASE WHEN owner.is_storage THEN '. Storage keeps them in owner_id, and leaves owner NULL' ELSE '' END,
             CASE
                 WHEN b.foreign_columns IS NOT NULL THEN format('Rewrite them: %s is not yours to alter and cannot hold Clerk''s ids.', b.foreign_columns)
                 ELSE b.mend || ' -- rows keep the ids that they have'
@@ -154,15 +154,15 @@ AS $body$
                 SELECT clerk.sql_as_owner_of(array_agg(c.relowner)), bool_or(n.nspname = 'storage')
                 FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
                 WHERE p.oid = ANY (b.covered)
-            ) AS owner (mend_as, is_storage), LATERAL (SELECT owner.is_storage) AS storage (is_asked)
+            ) AS owner (mend_as, is_storage)
         ORDER BY k.number, b.relation::regclass::text COLLATE "C"
     )
     UNION ALL
     (
-        SELECT k.fault, CASE WHEN EXISTS (SELECT FROM clerk.policy_faults() AS f WHERE f.fault = k.fault) THEN 'note' ELSE 'ok' END,
-            CASE WHEN EXISTS (SELECT FROM clerk.policy_faults() AS f WHERE f.fault = k.fault) THEN 'see the rows above: what mends them mends this' ELSE 'no policy' END,
-            k.expected, NULL, NULL
-        FROM kind AS k WHERE NOT EXISTS (SELECT FROM bad AS b WHERE b.fault = k.fault)
+        SELECT k.fault, CASE WHEN found.too THEN 'note' ELSE 'ok' END,
+            CASE WHEN found.too THEN 'see policies: auth.uid(), whose mend is for this too' ELSE 'no policy' END, k.expected, NULL, NULL
+        FROM kind AS k, LATERAL (SELECT EXISTS (SELECT FROM clerk.policy_faults() AS f WHERE f.fault = k.fault)) AS found (too)
+        WHERE NOT EXISTS (SELECT FROM bad AS b WHERE b.fault = k.fault)
         ORDER BY k.number
     )
 $body$;

@@ -48,20 +48,6 @@ pub fn find(name: &str) -> Result<String, Fault> {
     }
 }
 
-/// Whether the view has that name; false if it cannot be read. Nothing is decrypted for that.
-fn has_name(name: &str) -> bool {
-    let select = "SELECT FROM vault.decrypted_secrets AS s WHERE s.name OPERATOR(pg_catalog.=) $1 LIMIT 1";
-    let look = || {
-        let _restricted = AsRole::restricted();
-        Spi::connect(|client| {
-            client
-                .select(select, Some(1), &[name.into()])
-                .map(|rows| !rows.is_empty())
-        })
-    };
-    matches!(attempt(look), Ok(Ok(true)))
-}
-
 /// What is in the view runs as us, so it has to be that of somebody who may do all that we may: whoever can create a schema
 /// could make one of that name.
 fn refuse_strange_view() -> Result<(), Fault> {
@@ -98,25 +84,15 @@ fn unreadable(name: &str, sqlstate: PgSqlErrorCode) -> Fault {
              has the statements.",
         );
     }
-    if has_name(name) {
-        return not_decrypted(name, &format!("error {}", sqlstate_text(sqlstate)));
-    }
-    Fault::prerequisite(
-        format!(
-            "vault.decrypted_secrets cannot be read: error {}",
-            sqlstate_text(sqlstate)
-        ),
-        format!(
-            "Run SELECT name, decrypted_secret IS NOT NULL FROM vault.decrypted_secrets as role {} to see why.",
-            quote(&role)
-        ),
-    )
+    // Only rows of that name are decrypted.
+    not_decrypted(name, &format!("error {}", sqlstate_text(sqlstate)))
 }
 
 /// The usual cause is a root key that is not the one it was encrypted with.
 fn not_decrypted(name: &str, what: &str) -> Fault {
     Fault::prerequisite(
         format!("the vault's secret {} cannot be decrypted: {what}", quote(name)),
-        "The vault's root key is in no dump: after a restore, put the secret in again with SELECT vault.update_secret(id, 'the secret').",
+        "SELECT decrypted_secret FROM vault.decrypted_secrets raises why. The vault's root key is in no dump: after a restore, put the secret \
+         in again with SELECT vault.update_secret(id, 'the secret').",
     )
 }

@@ -37,10 +37,20 @@ fn who_may_read_the_vault_is_told_where_a_secret_is_in_it() {
     // Each right alone is not enough.
     superuser.run("GRANT USAGE ON SCHEMA vault TO PUBLIC; GRANT SELECT ON vault.decrypted_secrets TO anon");
     assert_eq!(rows(), [nobody.clone(), told("note", "service_role")]);
+    // Also by the right to read everything.
     superuser.run("GRANT EXECUTE ON FUNCTION vault._crypto_aead_det_decrypt TO PUBLIC");
-    assert_eq!(rows(), [nobody.clone(), told("failed", "anon, service_role")]);
+    assert_eq!(
+        rows(),
+        [
+            nobody.clone(),
+            told("failed", "anon, service_role, supabase_read_only_user")
+        ]
+    );
     project.complaints()[0].mend(&project);
-    assert_eq!(rows(), [nobody, told("note", "service_role")]);
+    assert_eq!(
+        rows(),
+        [nobody, told("note", "service_role, supabase_read_only_user")]
+    );
 }
 
 /// What went wrong with a secret in the vault, how to look, and never that the reference be dropped.
@@ -66,13 +76,13 @@ fn an_unreadable_secret_in_the_vault_is_told_by_its_cause() {
             "DELETE FROM vault.secrets WHERE name LIKE '%2'",
         ),
         (
-            "REVOKE EXECUTE ON FUNCTION vault._crypto_aead_det_decrypt FROM project",
+            "REVOKE EXECUTE ON FUNCTION vault._crypto_aead_det_decrypt FROM project, service_role",
             "may not read vault.decrypted_secrets",
             "GRANT EXECUTE ON FUNCTION",
             "",
         ),
         (
-            "REVOKE USAGE ON SCHEMA vault FROM project; REVOKE SELECT ON vault.decrypted_secrets FROM project",
+            "REVOKE USAGE ON SCHEMA vault FROM project, service_role; REVOKE SELECT ON vault.decrypted_secrets FROM project, service_role",
             "may not read vault.decrypted_secrets",
             "GRANT USAGE ON SCHEMA",
             "",
