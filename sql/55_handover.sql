@@ -195,7 +195,11 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'no key of a Clerk instance is known that could be handed over',
-            HINT = 'Run SELECT * FROM clerk.configure(publishable_key => ''pk_…'') or SELECT clerk.refresh_jwks() first.';
+            HINT = CASE
+                WHEN NOT EXISTS (SELECT FROM clerk.instances) THEN 'Run SELECT * FROM clerk.configure(publishable_key => ''pk_…'') first.'
+                WHEN EXISTS (SELECT FROM clerk.instances AS i WHERE i.jwks_url IS NOT NULL) THEN 'Run SELECT clerk.refresh_jwks() first.'
+                ELSE 'Bring the keys with clerk.import_jwks() first.'
+            END;
     END IF;
     UPDATE clerk.postgrest_keys AS p SET last_set = clerk.postgrest_key_set() WHERE p.only_row;
     -- Before the GRANT, which a watcher of DDL would have told PostgREST of first.

@@ -58,6 +58,17 @@ $body$;
 COMMENT ON FUNCTION clerk.span(numeric) IS
     'A number of seconds, 0 or more, as clerk.doctor() shows it: 45 s, 12 min, 3 h, 5 days. NULL for NULL. IMMUTABLE. Callable by the owner.';
 
+-- Some roles of Supabase's services own tables and may not log in.
+CREATE FUNCTION clerk.sql_as_owner_of(owners oid[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT CASE WHEN count(*) = 1 AND bool_and(r.rolcanlogin) THEN clerk.sql_as(min(r.rolname)) ELSE clerk.sql_as_superuser() END
+    FROM pg_roles AS r WHERE r.oid = ANY (owners)
+$body$;
+COMMENT ON FUNCTION clerk.sql_as_owner_of(oid[]) IS
+    'Who runs a statement about objects of these roles: the one role if it may log in, otherwise a superuser. STABLE. Callable by the owner.';
+
 CREATE FUNCTION clerk.when_and_age(at timestamptz) RETURNS text
     LANGUAGE sql VOLATILE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -94,6 +105,18 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION clerk.setting_of(name, text) IS
     'The value that a setting has in new sessions of a role in this database, or of roles without settings of their own for NULL, as far as the owner can see it; otherwise NULL. STABLE. Callable by the owner.';
+
+-- As Postgres reads a list of names: within quotes a comma is part of a name.
+CREATE FUNCTION clerk.split_list(list text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT COALESCE(array_agg(
+        CASE WHEN starts_with(m[1], '"') THEN replace(substr(m[1], 2, length(m[1]) - 2), '""', '"') ELSE rtrim(m[1]) END ORDER BY n), '{}')
+    FROM regexp_matches(list, '"(?:[^"]|"")*"|[^\s,"][^,]*', 'g') WITH ORDINALITY AS found (m, n)
+$body$;
+COMMENT ON FUNCTION clerk.split_list(text) IS
+    'The names in the value of a setting that is a list. NULL for NULL. IMMUTABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.set_for(role_name name, setting text, value text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE

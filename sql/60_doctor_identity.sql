@@ -1,5 +1,25 @@
 -- clerk.doctor(): which instances are believed, and with which keys.
 
+-- Realtime asks the policies of the tables that it publishes, too. A function of the application's may be between a policy and us.
+CREATE FUNCTION clerk.policies_of_services() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT string_agg(format('%I on %s', p.polname, c.oid::regclass), ', ' ORDER BY c.oid::regclass::text COLLATE "C", p.polname)
+    FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE (
+            n.nspname IN ('storage', 'realtime')
+            OR EXISTS (SELECT FROM pg_publication_tables AS t WHERE t.pubname = 'supabase_realtime' AND t.schemaname = n.nspname AND t.tablename = c.relname)
+        )
+        AND EXISTS (
+            SELECT FROM pg_depend AS d JOIN pg_proc AS f ON f.oid = d.refobjid
+            WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+              AND (f.pronamespace = 'clerk'::regnamespace OR f.prosrc ~ '\mclerk\s*[.]')
+        )
+$body$;
+COMMENT ON FUNCTION clerk.policies_of_services() IS
+    'The policies that Supabase''s Storage and Realtime have checked and that ask this extension, as a text. NULL: none. STABLE. Callable by the owner.';
+
 CREATE FUNCTION clerk.doctor_instances() RETURNS SETOF clerk.finding
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -38,23 +58,31 @@ AS $body$
     UNION ALL
     SELECT 'identity source',
         CASE
-            WHEN source.name = 'token' AND api.is_there THEN 'warning'
-            WHEN source.name = 'auto' AND NOT api.is_there THEN 'note'
+            WHEN source.name = 'token' AND (beside.claims_come OR beside.askers IS NOT NULL) THEN 'warning'
+            WHEN source.name = 'auto' AND NOT beside.claims_come AND NOT beside.has_services THEN 'note'
             ELSE 'ok'
         END,
-        source.name,
+        source.name || CASE
+            WHEN source.name = 'token' AND beside.askers IS NOT NULL
+                THEN format('; policies that Storage and Realtime have checked ask who is signed in, and they pass claims and no clerk.jwt: %s', beside.askers)
+            ELSE ''
+        END,
         CASE
-            WHEN api.is_there THEN 'auto or claims, because PostgREST verifies tokens and passes their claims'
+            WHEN beside.claims_come THEN 'auto or claims, because PostgREST verifies tokens and passes their claims'
+            WHEN beside.has_services THEN 'auto or claims where policies of Storage or Realtime ask who is signed in: these services verify tokens and pass their claims'
             ELSE 'token, where roles run SQL of their own: they could set request.jwt.claims to anything'
         END,
-        format('SELECT clerk.set_identity_source(%L);', CASE WHEN api.is_there THEN 'auto' ELSE 'token' END),
+        format('SELECT clerk.set_identity_source(%L);', CASE WHEN source.name = 'token' THEN 'auto' ELSE 'token' END),
         clerk.sql_as_owner()
     FROM (SELECT s.identity_source FROM clerk.settings AS s) AS source (name),
         (
-            -- clerk.pre_request() brings tokens too.
-            SELECT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')
-                AND clerk.setting_of('authenticator', 'pgrst.db_pre_request') IS DISTINCT FROM 'clerk.pre_request'
-        ) AS api (is_there)
+            SELECT
+                -- clerk.pre_request() brings tokens too.
+                EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'authenticator')
+                    AND clerk.setting_of('authenticator', 'pgrst.db_pre_request') IS DISTINCT FROM 'clerk.pre_request',
+                EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname IN ('storage', '_realtime')),
+                clerk.policies_of_services()
+        ) AS beside (claims_come, has_services, askers)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_instances() IS
     'Checks of clerk.doctor(): the instances. STABLE. Callable by the owner.';
@@ -143,7 +171,7 @@ AS $body$
     )
     UNION ALL
     (
-        SELECT 'last fetch', CASE WHEN i.last_error IS NULL THEN 'ok' ELSE 'failed' END,
+        SELECT 'last fetch', CASE WHEN i.jwks_url IS NULL OR i.last_error IS NULL THEN 'ok' ELSE 'failed' END,
             CASE
                 WHEN i.jwks_url IS NULL THEN format('%s: keys are imported', i.issuer)
                 WHEN i.last_error IS NULL THEN format('%s: no error since %s', i.issuer, clerk.when_and_age(i.succeeded_at))

@@ -16,7 +16,8 @@ AS $body$
         WHERE entry.grantee <> k.relowner
     ), reader AS (
         -- Row level security, if it is on, keeps such a role out unless it bypasses that.
-        SELECT DISTINCT r.rolname FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.member
+        SELECT DISTINCT r.rolname, r.rolname LIKE 'supabase\_%' AS is_supabases
+        FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.member
         WHERE m.roleid = 'pg_read_all_data'::regrole AND NOT r.rolsuper
           AND NOT EXISTS (SELECT FROM kept AS k WHERE pg_has_role(r.oid, k.relowner, 'MEMBER'))
           AND EXISTS (SELECT FROM kept AS k WHERE r.rolbypassrls OR NOT k.relrowsecurity)
@@ -35,12 +36,33 @@ AS $body$
     FROM granted AS g
 
     UNION ALL
+    -- Newer images of Supabase let service_role read the vault, so that is for the operator to judge.
+    SELECT 'granted to nobody', CASE WHEN bool_or(v.reader IN ('anon', 'authenticated')) THEN 'failed' ELSE 'note' END,
+        format('vault.decrypted_secrets, where Clerk''s secrets are too: %s', string_agg(v.reader, ', ' ORDER BY v.reader)),
+        'no role but the owner reads the vault; Supabase gives it to service_role',
+        CASE
+            WHEN bool_or(v.reader IN ('anon', 'authenticated')) THEN 'REVOKE SELECT ON vault.decrypted_secrets FROM PUBLIC, anon, authenticated;'
+            ELSE 'Where one of these roles is not to have the secrets: SELECT clerk.add_webhook_signing_secret(''whsec_…''), or set_secret_key(), keeps them where only the owner reads.'
+        END,
+        CASE WHEN bool_or(v.reader IN ('anon', 'authenticated')) THEN clerk.sql_as_superuser() ELSE clerk.sql_as_owner() END
+    FROM clerk.vault_readers() AS v WHERE EXISTS (SELECT FROM clerk.secrets AS s WHERE s.vault_name IS NOT NULL)
+    HAVING count(*) > 0
+
+    UNION ALL
     SELECT 'read by nobody',
-        CASE WHEN NOT EXISTS (SELECT FROM reader) THEN 'ok' WHEN NOT EXISTS (SELECT FROM clerk.secrets AS s WHERE s.secret IS NOT NULL) THEN 'note' ELSE 'warning' END,
+        CASE
+            WHEN NOT EXISTS (SELECT FROM reader) THEN 'ok'
+            WHEN NOT EXISTS (SELECT FROM reader AS r WHERE NOT r.is_supabases) OR NOT EXISTS (SELECT FROM clerk.secrets AS s WHERE s.secret IS NOT NULL) THEN 'note'
+            ELSE 'warning'
+        END,
         COALESCE('may read every table: ' || (SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) FROM reader AS r), 'nobody'),
         'no role that reads every table (pg_read_all_data), or every secret in a vault (vault:NAME)',
-        (SELECT string_agg(format('REVOKE pg_read_all_data FROM %I;', r.rolname), ' ' ORDER BY r.rolname) FROM reader AS r),
-        clerk.sql_as_superuser()
+        -- Services of Supabase need it.
+        COALESCE(
+            (SELECT string_agg(format('REVOKE pg_read_all_data FROM %I;', r.rolname), ' ' ORDER BY r.rolname) FROM reader AS r WHERE NOT r.is_supabases),
+            'Let nobody log in as them but Supabase''s services, which need it, or keep the secrets in a vault (vault:NAME).'
+        ),
+        CASE WHEN EXISTS (SELECT FROM reader AS r WHERE NOT r.is_supabases) THEN clerk.sql_as_superuser() ELSE clerk.sql_as_owner() END
 
     UNION ALL
     -- Everybody can read what ALTER DATABASE and ALTER ROLE store.
@@ -50,13 +72,18 @@ AS $body$
             'none'
         ),
         'no secret among the settings of roles and databases, which everybody can read',
-        string_agg(
+        -- Without its own keys here, that setting may be all that PostgREST has.
+        CASE
+            WHEN bool_or(s.name = 'pgrst.jwt_secret') AND NOT EXISTS (SELECT FROM clerk.postgrest_keys)
+                THEN 'Give PostgREST the secret in its environment first (PGRST_JWT_SECRET): without, it would refuse every token. Then run '
+            ELSE ''
+        END || string_agg(
             CASE
                 WHEN s.rolname IS NULL THEN format('ALTER DATABASE %I RESET %s;', s.datname, s.quoted)
                 WHEN s.datname IS NULL THEN format('ALTER ROLE %I RESET %s;', s.rolname, s.quoted)
                 ELSE format('ALTER ROLE %I IN DATABASE %I RESET %s;', s.rolname, s.datname, s.quoted)
             END, ' ' ORDER BY s.name, s.rolname, s.datname
-        ),
+        ) || CASE WHEN bool_or(s.name = 'app.settings.jwt_secret') THEN ' -- functions of yours that read app.settings.jwt_secret have none then' ELSE '' END,
         clerk.sql_as_superuser()
     FROM (
         SELECT split_part(entry, '=', 1), regexp_replace(split_part(entry, '=', 1), '([^.]+)', '"\1"', 'g'), r.rolname, d.datname
@@ -95,13 +122,16 @@ AS $body$
             'whoami', 'authenticate', 'clear_authentication', 'check_request', 'pre_request'
         ]) AS named (name)
     ), given AS (
+        -- What is not the extension's has a row of its own, and is not the owner's to revoke.
         SELECT p.oid::regproc::text AS object, p.oid::regprocedure::text AS identity, 'ROUTINE' AS kind, entry.grantee, entry.privilege_type
         FROM pg_proc AS p, aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS entry
         WHERE p.pronamespace = 'clerk'::regnamespace AND entry.grantee <> p.proowner
+          AND EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
         UNION ALL
         SELECT c.oid::regclass::text, c.oid::regclass::text, 'TABLE', entry.grantee, entry.privilege_type
         FROM pg_class AS c, aclexplode(c.relacl) AS entry
         WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind IN ('r', 'v') AND entry.grantee <> c.relowner
+          AND EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ), excess AS (
         SELECT g.identity, g.kind, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END AS grantee, g.privilege_type
         FROM given AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee
@@ -162,12 +192,15 @@ AS $body$
         FROM pg_namespace AS n, aclexplode(n.nspacl) AS entry
         WHERE n.nspname = 'clerk' AND entry.privilege_type = 'CREATE' AND entry.grantee <> n.nspowner
     ), stranger AS (
-        SELECT object.identity, object.type
+        SELECT object.identity, object.type, COALESCE(p.proowner, c.relowner) AS owner
         FROM (
             SELECT 'pg_proc'::regclass, p.oid FROM pg_proc AS p WHERE p.pronamespace = 'clerk'::regnamespace
             UNION ALL
             SELECT 'pg_class'::regclass, c.oid FROM pg_class AS c WHERE c.relnamespace = 'clerk'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
-        ) AS o (catalog, id), pg_identify_object(o.catalog, o.id, 0) AS object
+        ) AS o (catalog, id)
+        LEFT JOIN pg_proc AS p ON o.catalog = 'pg_proc'::regclass AND p.oid = o.id
+        LEFT JOIN pg_class AS c ON o.catalog = 'pg_class'::regclass AND c.oid = o.id,
+            LATERAL pg_identify_object(o.catalog, o.id, 0) AS object
         WHERE NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.catalog AND d.objid = o.id AND d.deptype = 'e')
     )
     SELECT 'nobody creates in it', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'failed' END,
@@ -176,10 +209,13 @@ AS $body$
     FROM creator AS c
 
     UNION ALL
-    SELECT 'nothing foreign in it', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+    SELECT 'nothing foreign in it', CASE WHEN count(s.identity) = 0 THEN 'ok' ELSE 'warning' END,
         COALESCE(string_agg(s.identity, ', ' ORDER BY s.identity), 'nothing'), 'only what belongs to the extension in schema clerk',
-        string_agg(format('ALTER %s %s SET SCHEMA public;', upper(s.type), s.identity), ' ' ORDER BY s.identity), clerk.sql_as_owner()
-    FROM stranger AS s
+        -- Not to public: there an API may show them, and everybody may call functions.
+        'CREATE SCHEMA IF NOT EXISTS not_clerk; ' || string_agg(format('ALTER %s %s SET SCHEMA not_clerk;', upper(s.type), s.identity), ' ' ORDER BY s.identity)
+            || ' -- or any schema of yours that the API does not show',
+        CASE WHEN bool_and(s.owner = n.nspowner) THEN clerk.sql_as_owner() ELSE clerk.sql_as_superuser() END
+    FROM pg_namespace AS n LEFT JOIN stranger AS s ON true WHERE n.nspname = 'clerk'
 $body$;
 COMMENT ON FUNCTION clerk.doctor_schema() IS
     'Checks of clerk.doctor(): what else is in schema clerk. STABLE. Callable by the owner.';

@@ -44,6 +44,80 @@ $body$;
 COMMENT ON FUNCTION clerk.doctor_library() IS
     'Checks of clerk.doctor(): that the library loads and fits. STABLE. Callable by the owner.';
 
+-- A whole list within one pair of quotes is one name, of a library that is not there: new sessions, or the server's next start, fail.
+CREATE FUNCTION clerk.library_lists() RETURNS TABLE (name text, place text, list text, setting text, is_sql boolean)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    RETURN QUERY
+        SELECT item.name, concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname), item.value,
+            CASE
+                WHEN r.rolname IS NULL THEN format('ALTER DATABASE %I SET %s', d.datname, item.name)
+                WHEN d.datname IS NULL THEN format('ALTER ROLE %I SET %s', r.rolname, item.name)
+                ELSE format('ALTER ROLE %I IN DATABASE %I SET %s', r.rolname, d.datname, item.name)
+            END, true
+        FROM pg_db_role_setting AS s
+        LEFT JOIN pg_roles AS r ON r.oid = s.setrole LEFT JOIN pg_database AS d ON d.oid = s.setdatabase,
+            unnest(s.setconfig) AS config (entry),
+            LATERAL (SELECT split_part(config.entry, '=', 1), substr(config.entry, strpos(config.entry, '=') + 1)) AS item (name, value)
+        WHERE item.name IN ('session_preload_libraries', 'local_preload_libraries')
+          AND (s.setdatabase = 0 OR d.datname = current_database());
+    -- What the files say counts from the next start or reload. Only superusers see it, unless they let others.
+    IF has_table_privilege('pg_file_settings', 'SELECT') AND has_function_privilege('pg_show_all_file_settings()', 'EXECUTE') THEN
+        RETURN QUERY
+            SELECT f.name, format('%s, line %s', f.sourcefile, f.sourceline), f.setting,
+                CASE WHEN written.by_sql THEN 'ALTER SYSTEM SET ' ELSE '' END || f.name, written.by_sql
+            FROM (
+                SELECT DISTINCT ON (one.name) one.* FROM pg_file_settings AS one
+                WHERE one.name IN ('shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries')
+                ORDER BY one.name, one.seqno DESC
+            ) AS f, LATERAL (SELECT f.sourcefile ~ 'postgresql\.auto\.conf$') AS written (by_sql);
+    END IF;
+END
+$body$;
+COMMENT ON FUNCTION clerk.library_lists() IS
+    'The lists of libraries that roles, this database and, as far as the owner may see them, the configuration files have, with the beginning of the statement (is_sql) or of the line in a file that sets each. STABLE. Callable by the owner.';
+
+CREATE FUNCTION clerk.doctor_library_lists() RETURNS SETOF clerk.finding
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    WITH list AS MATERIALIZED (
+        SELECT * FROM clerk.library_lists()
+    ), bad AS (
+        SELECT l.*, wanted.in_sql, wanted.in_file
+        FROM list AS l, LATERAL (
+            SELECT string_agg(quote_literal(one), ', '), quote_literal(string_agg(one, ', '))
+            FROM unnest(clerk.split_list(l.list)) AS entry, unnest(string_to_array(entry, ',')) AS part, trim(part, E' "\t') AS one
+            WHERE one <> ''
+        ) AS wanted (in_sql, in_file)
+        WHERE EXISTS (SELECT FROM unnest(clerk.split_list(l.list)) AS entry WHERE entry ~ '[,\s"]')
+    ), unseen AS (
+        SELECT EXISTS (SELECT FROM pg_settings AS s WHERE s.name = 'shared_preload_libraries' AND s.pending_restart)
+            AND NOT EXISTS (SELECT FROM list AS l WHERE l.name = 'shared_preload_libraries') AS is_so
+    )
+    (
+        SELECT 'lists of libraries', 'failed', format('%s of %s is the name of a single library: %s', b.name, b.place, b.list),
+            'each library is named by itself: with quotes around the whole list nobody can log in, or the server does not start again',
+            CASE WHEN b.is_sql THEN format('%s = %s;', b.setting, b.in_sql) ELSE format('%s = %s', b.setting, b.in_file) END,
+            CASE WHEN b.is_sql THEN clerk.sql_as_superuser() ELSE 'that file' END
+        FROM bad AS b ORDER BY b.name, b.place
+    )
+    UNION ALL
+    SELECT 'lists of libraries', CASE WHEN u.is_so THEN 'note' ELSE 'ok' END,
+        CASE
+            WHEN u.is_so THEN 'shared_preload_libraries was changed for the next start, and the owner of the extension may not look at that'
+            ELSE 'each library is named by itself'
+        END,
+        'each library is named by itself',
+        'SELECT name, setting FROM pg_file_settings WHERE name = ''shared_preload_libraries''; -- double quotes around several names are wrong',
+        clerk.sql_as_superuser()
+    FROM unseen AS u WHERE NOT EXISTS (SELECT FROM bad)
+$body$;
+COMMENT ON FUNCTION clerk.doctor_library_lists() IS
+    'Check of clerk.doctor(): lists of libraries within one pair of quotes. STABLE. Callable by the owner.';
+
 CREATE FUNCTION clerk.doctor_preloading() RETURNS SETOF clerk.finding
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -57,8 +131,7 @@ AS $body$
         FROM visitor AS v
     ), list AS (
         SELECT s.*,
-            ARRAY(SELECT trim(one, ' "') FROM unnest(string_to_array(s.session, ',')) AS one WHERE trim(one, ' "') <> '') AS libraries,
-            'clerk_sync' = ANY (SELECT trim(one, ' "') FROM unnest(string_to_array(s.shared, ',')) AS one) AS is_shared
+            clerk.split_list(s.session) AS libraries, 'clerk_sync' = ANY (clerk.split_list(s.shared)) AS is_shared
         FROM setting AS s
     )
     SELECT 'preloaded',

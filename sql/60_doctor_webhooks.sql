@@ -39,11 +39,11 @@ AS $body$
     UNION ALL
     (
         SELECT 'usable', CASE WHEN s.usable THEN 'ok' ELSE 'failed' END,
-            format('%s of %s %s', s.fingerprint, s.issuer, CASE WHEN s.usable THEN 'can be read' ELSE 'cannot be read, or is no signing secret' END),
+            format('%s of %s: %s', s.fingerprint, s.issuer, CASE WHEN s.usable THEN 'can be read' ELSE u.problem END),
             'every signing secret can be read, those in a vault too',
-            format('SELECT clerk.drop_webhook_signing_secret(%L); -- or put the endpoint''s signing secret into the vault under that name', s.fingerprint),
-            clerk.sql_as_owner()
-        FROM secret AS s ORDER BY s.fingerprint
+            clerk.mend_of_vault(u.reason, u.vault_name, 'whsec_…', u.hint), clerk.sql_as_superuser()
+        FROM secret AS s LEFT JOIN clerk.unreadable_secrets() AS u ON u.kind = 'webhook_signing' AND u.fingerprint = s.fingerprint
+        ORDER BY s.fingerprint
     )
     UNION ALL
     (
@@ -69,7 +69,7 @@ COMMENT ON FUNCTION clerk.doctor_signing_secrets() IS
     'Checks of clerk.doctor(): the webhook signing secrets. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.doctor_deliveries() RETURNS SETOF clerk.finding
-    LANGUAGE sql VOLATILE PARALLEL SAFE
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT 'last delivery',
@@ -95,6 +95,8 @@ AS $body$
         END,
         'no delivery refused after the last accepted one',
         CASE
+            WHEN last.reason IN ('webhook-signature-mismatch', 'webhook-secret-missing') AND secrets.is_one_unreadable
+                THEN 'First webhooks: usable. A signing secret cannot be read, and the delivery may be signed with it.'
             WHEN last.reason IN ('webhook-signature-mismatch', 'webhook-secret-missing')
                 THEN 'SELECT clerk.add_webhook_signing_secret(''whsec_…''); -- the endpoint''s Signing Secret; if it is known, something changes the body on the way'
             WHEN last.reason IN ('webhook-timestamp-expired', 'webhook-timestamp-in-the-future')
@@ -111,6 +113,7 @@ AS $body$
     FROM (SELECT) AS one LEFT JOIN (
         SELECT r.reason, r.minute FROM clerk.webhook_rejections AS r ORDER BY r.minute DESC, r.reason LIMIT 1
     ) AS last ON true
+    CROSS JOIN (SELECT EXISTS (SELECT FROM clerk.unreadable_secrets() AS u WHERE u.kind = 'webhook_signing')) AS secrets (is_one_unreadable)
 
     UNION ALL
     -- The examples that Clerk's dashboard sends name another instance, so one or two are no sign.

@@ -20,6 +20,46 @@ AS $body$
         FROM clerk.postgrest_keys AS p, clerk.jwt_secret_fault(jsonb_build_object('keys', p.own_keys)::text) AS f (fault)
         WHERE f.fault IS NOT NULL
     )
+    -- connect_postgrest() refuses what the first rows mend.
+    (
+        SELECT 'not masked', 'failed', m.obstacle, 'nothing that goes before the keys of clerk.postgrest_config()',
+            -- Only Supabase's supautils lets others than a superuser do it.
+            m.mend, clerk.sql_as_superuser()
+        FROM mask AS m ORDER BY m.obstacle
+    )
+    UNION ALL
+    SELECT 'not masked', 'ok', 'nothing', 'nothing that goes before the keys of clerk.postgrest_config()', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM mask)
+
+    UNION ALL
+    SELECT 'requests', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
+        CASE
+            WHEN count(*) > 0 THEN format('role authenticator has %s as pgrst.db_pre_request for all databases, where others may define a function of that name', min(s.value))
+            ELSE 'not asked about in databases where others may define the function'
+        END,
+        'a pgrst.db_pre_request of ours is set for this database only',
+        -- Not without: then requests would pass that are refused now.
+        CASE
+            WHEN bool_or(h.value IS NULL) THEN format('ALTER ROLE authenticator IN DATABASE %I SET pgrst.db_pre_request = %L; ', current_database(), min(s.value))
+            ELSE ''
+        END || 'ALTER ROLE authenticator RESET pgrst.db_pre_request; NOTIFY pgrst, ''reload config''',
+        clerk.sql_as_superuser()
+    FROM clerk.authenticator_settings() AS s
+    LEFT JOIN clerk.authenticator_settings() AS h ON h.name = s.name AND NOT h.everywhere
+    WHERE s.everywhere AND s.name = 'pgrst.db_pre_request' AND starts_with(s.value, 'clerk.')
+
+    UNION ALL
+    (
+        SELECT 'no password', 'failed', format('%s: %s', t.place, t.fault),
+            'a key set, or a secret known only to whoever signs tokens', t.mend, t.mend_as
+        FROM trap AS t ORDER BY t.mend
+    )
+    UNION ALL
+    SELECT 'no password', 'ok', 'no public text in the place of a secret',
+        'a key set, or a secret known only to whoever signs tokens', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM trap)
+
+    UNION ALL
     SELECT 'connected',
         CASE
             WHEN NOT c.is_there OR c.installed AND c.callable AND c.is_wanted THEN 'ok'
@@ -85,45 +125,6 @@ AS $body$
         'the extension cannot be dropped while PostgREST calls it',
         'ALTER EVENT TRIGGER clerk_sync_guard_postgrest ENABLE ALWAYS;', clerk.sql_as_superuser()
     FROM connection AS c
-
-    UNION ALL
-    (
-        SELECT 'not masked', 'failed', m.obstacle, 'nothing that goes before the keys of clerk.postgrest_config()',
-            -- Only Supabase's supautils lets others than a superuser do it.
-            m.mend, clerk.sql_as_superuser()
-        FROM mask AS m ORDER BY m.obstacle
-    )
-    UNION ALL
-    SELECT 'not masked', 'ok', 'nothing', 'nothing that goes before the keys of clerk.postgrest_config()', NULL, NULL
-    WHERE NOT EXISTS (SELECT FROM mask)
-
-    UNION ALL
-    SELECT 'requests', CASE WHEN count(*) > 0 THEN 'failed' ELSE 'ok' END,
-        CASE
-            WHEN count(*) > 0 THEN format('role authenticator has %s as pgrst.db_pre_request for all databases, where others may define a function of that name', min(s.value))
-            ELSE 'not asked about in databases where others may define the function'
-        END,
-        'a pgrst.db_pre_request of ours is set for this database only',
-        -- Not without: then requests would pass that are refused now.
-        CASE
-            WHEN bool_or(h.value IS NULL) THEN format('ALTER ROLE authenticator IN DATABASE %I SET pgrst.db_pre_request = %L; ', current_database(), min(s.value))
-            ELSE ''
-        END || 'ALTER ROLE authenticator RESET pgrst.db_pre_request; NOTIFY pgrst, ''reload config''',
-        clerk.sql_as_superuser()
-    FROM clerk.authenticator_settings() AS s
-    LEFT JOIN clerk.authenticator_settings() AS h ON h.name = s.name AND NOT h.everywhere
-    WHERE s.everywhere AND s.name = 'pgrst.db_pre_request' AND starts_with(s.value, 'clerk.')
-
-    UNION ALL
-    (
-        SELECT 'no password', 'failed', format('%s: %s', t.place, t.fault),
-            'a key set, or a secret known only to whoever signs tokens', t.mend, t.mend_as
-        FROM trap AS t ORDER BY t.mend
-    )
-    UNION ALL
-    SELECT 'no password', 'ok', 'no public text in the place of a secret',
-        'a key set, or a secret known only to whoever signs tokens', NULL, NULL
-    WHERE NOT EXISTS (SELECT FROM trap)
 
     UNION ALL
     SELECT 'key set', CASE WHEN c.up_to_date IS false THEN 'failed' ELSE 'ok' END,

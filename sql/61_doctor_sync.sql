@@ -8,13 +8,17 @@ AS $body$
         CASE WHEN k.fingerprint IS NULL THEN 'note' WHEN k.environment IS NULL THEN 'failed' ELSE 'ok' END,
         format('%s: %s', i.issuer, CASE
             WHEN k.fingerprint IS NULL THEN 'no secret key'
-            WHEN k.environment IS NULL THEN k.fingerprint || ' cannot be read, or is no secret key'
+            WHEN k.environment IS NULL THEN format('%s: %s', k.fingerprint, COALESCE(u.problem, 'it is no secret key'))
             ELSE format('%s, last used %s', k.fingerprint, clerk.when_and_age(k.last_used_at))
         END),
         'a secret key of the Backend API: without it history is not brought in, and lost webhooks stay lost',
-        format('SELECT clerk.set_secret_key(''sk_…'', %L); -- as a parameter, because statements are logged', i.issuer),
-        clerk.sql_as_owner()
+        CASE
+            WHEN u.fingerprint IS NULL THEN format('SELECT clerk.set_secret_key(''sk_…'', %L); -- as a parameter, because statements are logged', i.issuer)
+            ELSE clerk.mend_of_vault(u.reason, u.vault_name, 'sk_…', u.hint)
+        END,
+        CASE WHEN u.fingerprint IS NULL THEN clerk.sql_as_owner() ELSE clerk.sql_as_superuser() END
     FROM clerk.instances AS i LEFT JOIN clerk.secret_keys() AS k ON k.issuer = i.issuer
+    LEFT JOIN clerk.unreadable_secrets() AS u ON u.kind = 'secret_key' AND u.fingerprint = k.fingerprint
     ORDER BY 3
 $body$;
 COMMENT ON FUNCTION clerk.doctor_secret_keys() IS

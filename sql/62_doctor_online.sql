@@ -52,7 +52,11 @@ BEGIN
                 ELSE 'Clerk has other keys than are kept here'
             END),
             COALESCE(told->'keys'->>'hint', 'the keys that are kept are those that Clerk has'),
-            format('SELECT clerk.refresh_jwks(%L);', one.issuer), clerk.sql_as_owner()
+            CASE
+                WHEN one.jwks_url IS NULL THEN format('SELECT clerk.import_jwks(%L, ''{"keys": […]}''); -- what https://<Frontend API>/.well-known/jwks.json answers', one.issuer)
+                ELSE format('SELECT clerk.refresh_jwks(%L);', one.issuer)
+            END,
+            clerk.sql_as_owner()
         FROM (
             SELECT jsonb_agg(k ORDER BY k->>'kid' COLLATE "C") FROM jsonb_array_elements(told->'keys'->'ok') AS k
         ) AS fetched (keys);

@@ -1,13 +1,17 @@
 -- clerk.doctor() itself.
 
+-- What one area mends the areas below it need: a library that loads, workers that fetch, grants that policies call for.
 CREATE FUNCTION clerk.doctor_areas() RETURNS TABLE (area text, checks text, is_online boolean)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $body$
     VALUES
         ('library', 'clerk.doctor_library', false),
+        ('library', 'clerk.doctor_library_lists', false),
         ('library', 'clerk.doctor_preloading', false),
         ('library', 'clerk.doctor_triggers', false),
+        ('workers', 'clerk.doctor_workers', false),
+        ('grants', 'clerk.doctor_grants', false),
         ('instances', 'clerk.doctor_instances', false),
         ('keys', 'clerk.doctor_keys', false),
         ('tokens', 'clerk.doctor_tokens', false),
@@ -22,9 +26,7 @@ AS $body$
         ('sync', 'clerk.doctor_runs', false),
         ('sync', 'clerk.doctor_endpoint', false),
         ('maintenance', 'clerk.doctor_maintenance', false),
-        ('workers', 'clerk.doctor_workers', false),
         ('secrets', 'clerk.doctor_secrets', false),
-        ('grants', 'clerk.doctor_grants', false),
         ('schema', 'clerk.doctor_schema', false),
         ('schema', 'clerk.doctor_additions', false),
         ('logging', 'clerk.doctor_logging', false),
@@ -70,4 +72,4 @@ AS $body$
     ORDER BY a.place, f.place
 $body$;
 COMMENT ON FUNCTION clerk.doctor(boolean) IS
-    'Checks everything that a support engineer would ask about, and says for each what was found, what is expected, what mends it, and who runs that or where. status is ok, note (worth knowing), warning (will or may go wrong) or failed (does not work, or is not safe). Read-only, also on a standby; raises nothing by what it finds: a check that cannot be made is failed. Shows no secret. With online it also asks Clerk, through background workers, and may take some seconds; NULL is as false. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+    'Checks everything that a support engineer would ask about, and says for each what was found, what is expected, what mends it, and who runs that or where. Rows come in the order in which their mends can be run; no mend alters what another extension or a service of Supabase made. status is ok, note (worth knowing), warning (will or may go wrong) or failed (does not work, or is not safe). Read-only, also on a standby; raises nothing by what it finds: a check that cannot be made is failed. Shows no secret. With online it also asks Clerk, through background workers, and may take some seconds; NULL is as false. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';

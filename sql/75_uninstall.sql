@@ -34,16 +34,26 @@ AS $body$
     ) AS ours (pattern)
     CROSS JOIN LATERAL (
         SELECT array_agg(part.entry ORDER BY part.number) FILTER (WHERE part.entry !~ ours.pattern), bool_or(part.entry ~ ours.pattern)
-        FROM (
-            SELECT CASE WHEN starts_with(m[1], '"') THEN replace(substr(m[1], 2, length(m[1]) - 2), '""', '"') ELSE rtrim(m[1]) END, n
-            FROM regexp_matches(item.value, '"(?:[^"]|"")*"|[^\s,"][^,]*', 'g') WITH ORDINALITY AS found (m, n)
-        ) AS part (entry, number)
+        FROM unnest(clerk.split_list(item.value)) WITH ORDINALITY AS part (entry, number)
     ) AS kept (entries, found)
     WHERE kept.found AND (d.oid IS NULL OR d.datname = current_database())
     ORDER BY 2, 3
 $body$;
 COMMENT ON FUNCTION clerk.uninstall_settings() IS
     'Settings of roles and of this database that clerk.uninstall() takes back: clerk.…, PostgREST''s hooks into this schema, and this extension in lists of libraries and schemas. STABLE. Callable by the owner.';
+
+-- By name, with or without its schema: nobody knows the search path that a job will have.
+CREATE FUNCTION clerk.functions_that_use_us() RETURNS TABLE (object text, pattern text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT p.oid::regprocedure::text, format('(^|[^\w$])"?%s"?\s*\(', regexp_replace(p.proname, '(\W)', '\\\1', 'g'))
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE NOT starts_with(n.nspname, 'pg_') AND n.nspname <> ALL (ARRAY['information_schema', 'clerk'])
+      AND COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc) ~* '(^|[^\w$])"?clerk"?\s*[.]'
+$body$;
+COMMENT ON FUNCTION clerk.functions_that_use_us() IS
+    'The functions outside of schema clerk whose text names it, and a pattern for their calls. STABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.uninstall_services() RETURNS TABLE (step text, object text, statement text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -52,25 +62,37 @@ AS $body$
 DECLARE
     job bigint;
     command text;
+    named text;
     connected boolean;
     realtime boolean;
 BEGIN
     IF clerk.is_genuine('cron', 'job') AND has_schema_privilege('cron', 'USAGE') THEN
         -- Names as parameters: those who check functions look for tables that a statement names.
-        FOR job, command IN EXECUTE format(
-            'SELECT j.jobid, j.command FROM %I.%I AS j WHERE j.database = current_database() AND j.command ~ %L ORDER BY j.jobid',
-            'cron', 'job', '\mclerk\.')
+        FOR job, command, named IN EXECUTE format(
+            $look$
+                SELECT j.jobid, j.command, string_agg(u.object, ', ' ORDER BY u.object)
+                FROM %I.%I AS j LEFT JOIN clerk.functions_that_use_us() AS u ON j.command ~* u.pattern
+                WHERE j.database = current_database()
+                GROUP BY j.jobid, j.command
+                HAVING j.command ~* %L OR count(u.object) > 0
+                ORDER BY j.jobid
+            $look$, 'cron', 'job', '(^|[^\w$])"?clerk"?\s*[.]|\mclerk_sync\M')
         LOOP
             object := format('job %s of pg_cron', job);
-            IF command ~ '\mclerk\.maintain\(' THEN
+            IF command ~* '^\s*(SELECT|CALL)\s+clerk[.]maintain\s*\(\s*\)\s*;?\s*$' THEN
                 step := 'cron';
                 statement := format('SELECT cron.unschedule(%s::bigint)', job);
             ELSE
                 step := 'by hand';
-                statement := clerk.as_comment(format('It runs %s, which uses the extension: change it, or SELECT cron.unschedule(%s).', quote_literal(command), job));
+                statement := clerk.as_comment(format('It runs %s, which uses the extension%s: change it, or SELECT cron.unschedule(%s).',
+                    quote_literal(command), COALESCE(' by ' || named, ''), job));
             END IF;
             RETURN NEXT;
         END LOOP;
+        -- pg_cron shows everybody their own jobs.
+        IF NOT (SELECT r.rolsuper OR r.rolbypassrls FROM pg_roles AS r WHERE r.rolname = current_user) THEN
+            RETURN QUERY VALUES ('by hand', 'jobs of other roles in pg_cron', '-- Only superusers see them: let one look for jobs that use the extension.');
+        END IF;
     END IF;
     SELECT c.installed, c.realtime_since IS NOT NULL INTO STRICT connected, realtime FROM clerk.postgrest_connection() AS c;
     IF realtime THEN

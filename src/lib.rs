@@ -78,12 +78,14 @@ install_script! { "bootstrap":
     "foreign_names" "../sql/58_foreign_names.sql";
     "doctor_findings" "../sql/60_doctor_findings.sql";
     "doctor_identity" "../sql/60_doctor_identity.sql";
+    "doctor_vault" "../sql/60_doctor_vault.sql" uses unreadable_secrets;
     "doctor_webhooks" "../sql/60_doctor_webhooks.sql" uses webhook_signing_secrets;
     "doctor_server" "../sql/60_doctor_server.sql";
     "doctor_privileges" "../sql/60_doctor_privileges.sql";
     "doctor_logging" "../sql/60_doctor_logging.sql";
+    "doctor_claim_casts" "../sql/60_doctor_claim_casts.sql" uses sql_code;
     "doctor_policies" "../sql/60_doctor_policies.sql";
-    "doctor_tables" "../sql/60_doctor_tables.sql" uses sql_code;
+    "doctor_tables" "../sql/60_doctor_tables.sql";
     "doctor_claims" "../sql/60_doctor_claims.sql";
     "doctor_sync" "../sql/61_doctor_sync.sql" uses secret_keys;
     "doctor_maintenance" "../sql/61_doctor_maintenance.sql";

@@ -4,7 +4,8 @@ use clerk_core::backend_api::{ApiFault, FaultKind, SecretKey};
 use clerk_core::{Jwk, quote};
 use pgrx::prelude::*;
 
-use crate::operations::{sql, vault};
+use crate::operations::sql;
+use crate::operations::vault::{self, IN_VAULT};
 
 /// An instance as the Backend API is asked about it.
 pub struct Account {
@@ -52,7 +53,7 @@ impl Account {
         let key = SecretKey::parse(&text).map_err(|error| {
             fault(
                 format!("the secret key {} cannot be used: {error}", quote(&fingerprint)),
-                NEW_KEY,
+                right_key(&fingerprint),
             )
         })?;
         if key.environment.as_str() != row.environment {
@@ -64,7 +65,7 @@ impl Account {
                     quote(issuer),
                     row.environment
                 ),
-                NEW_KEY,
+                right_key(&fingerprint),
             ));
         }
         Ok(Self {
@@ -92,7 +93,7 @@ impl Account {
                     "it cannot be told whether the secret key is of instance {}, because neither a key nor the id of that is known",
                     quote(&self.issuer)
                 ),
-                "Run SELECT clerk.refresh_jwks(), or give the id: SELECT * FROM clerk.configure(issuer => …, instance_id => 'ins_…').",
+                "Give its id: SELECT * FROM clerk.configure(issuer => …, instance_id => 'ins_…').",
             ));
         }
         let kid = theirs.first().map_or("", |key| &key.kid);
@@ -103,7 +104,7 @@ impl Account {
                 quote(kid),
                 quote(&self.issuer)
             ),
-            NEW_KEY,
+            right_key(&self.fingerprint),
         ))
     }
 
@@ -126,8 +127,19 @@ impl Account {
     }
 }
 
-const NEW_KEY: &str = "Copy the secret key of this instance from the API keys page of Clerk's dashboard and run SELECT \
-     clerk.set_secret_key(secret => …, issuer => …).";
+/// How the instance gets its own secret key. One in a vault is changed there, and stays where it is.
+fn right_key(fingerprint: &str) -> &'static str {
+    match fingerprint.strip_prefix(IN_VAULT) {
+        Some(_) => {
+            "Put the secret key of this instance, from the API keys page of Clerk's dashboard, into the vault under that name: SELECT \
+             vault.update_secret(id, 'sk_…')."
+        }
+        None => {
+            "Copy the secret key of this instance from the API keys page of Clerk's dashboard and run SELECT \
+             clerk.set_secret_key(secret => …, issuer => …)."
+        }
+    }
+}
 
 fn fault(message: String, hint: &str) -> ApiFault {
     ApiFault::new(FaultKind::Final, message, hint)

@@ -134,11 +134,12 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     have_written();
 }
 
-/// A look that costs next to nothing. PostgREST writes claims anew, without spaces, with the role that it chose.
+/// A look that costs next to nothing. PostgREST writes claims anew, without spaces, with the role that it chose; Storage passes those of
+/// the token, without spaces too, in which the role is missing.
 fn may_be_without_role(claims: &CStr) -> bool {
     let claims = claims.to_bytes();
     let has = |needle: &[u8]| claims.windows(needle.len()).any(|window| window == needle);
-    !claims.is_empty() && has(br#""role":"anon""#) && has(br#""sub":"user_"#)
+    !claims.is_empty() && has(br#""sub":"user_"#) && !has(br#""role":"authenticated""#)
 }
 
 /// The instance, by hash, whose token runs as `anon`.
@@ -146,7 +147,11 @@ fn issuer_without_role() -> Option<i64> {
     let claims = Claims::parse(settings::request_claims().to_str().ok()?).ok()?;
     let trust = trust::current();
     let instance = trust.instance(claims.iss()?)?;
-    (claims.role() == Some("anon") && claims.sid().is_some()).then(|| issuer_hash(&instance.issuer))
+    let runs_as_anon = match claims.role() {
+        Some(role) => role == "anon",
+        None => catalog::current_role().name == "anon",
+    };
+    (runs_as_anon && claims.sid().is_some()).then(|| issuer_hash(&instance.issuer))
 }
 
 /// Only a client's sessions carry claims.

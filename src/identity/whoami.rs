@@ -6,7 +6,7 @@ use clerk_core::{Claims, quote};
 use pgrx::prelude::*;
 
 use super::resolve::{Source, resolve};
-use crate::token::trust::{self, Trust};
+use crate::token::trust::{self, IdentitySource, Trust};
 use crate::token::verified::Credential;
 use crate::{catalog, clock, settings};
 
@@ -91,6 +91,13 @@ fn setup_problems(trust: &Trust, source: Source) -> Vec<String> {
             "clerk.jwt is set too but does not count: the identity comes from request.jwt.claims.".to_owned(),
         );
     }
+    if trust.source == IdentitySource::Token && settings::has_request_claims() {
+        problems.push(
+            "request.jwt.claims is set and was ignored: the identity source of this database is token. If PostgREST, Storage or \
+             Realtime set it, an administrator runs SELECT clerk.set_identity_source('auto')."
+                .to_owned(),
+        );
+    }
     problems
 }
 
@@ -132,7 +139,7 @@ const SUPABASE_DEMO: &str = "supabase-demo";
 /// Why nobody is signed in.
 fn absence_problems(trust: &Trust, source: Source) -> Vec<String> {
     if source_name(source) == "none" {
-        return vec!["Nobody is signed in: neither request.jwt.claims nor clerk.jwt is set.".to_owned()];
+        return vec![nothing_set(trust.source).to_owned()];
     }
     let text = match source {
         Source::Claims => settings::request_claims().to_string_lossy().into_owned(),
@@ -159,6 +166,18 @@ fn absence_problems(trust: &Trust, source: Source) -> Vec<String> {
             quote(issuer)
         )],
         Some(_) => vec![pending()],
+    }
+}
+
+fn nothing_set(source: IdentitySource) -> &'static str {
+    match source {
+        IdentitySource::Auto => "Nobody is signed in: neither request.jwt.claims nor clerk.jwt is set.",
+        IdentitySource::Claims => {
+            "Nobody is signed in: request.jwt.claims is not set, and the identity source of this database is claims."
+        }
+        IdentitySource::Token => {
+            "Nobody is signed in: clerk.jwt is not set, and the identity source of this database is token."
+        }
     }
 }
 

@@ -77,7 +77,9 @@ fn verify<'s>(
     let headers = WebhookHeaders::read(&headers)?;
     let now = clock::now_micros().div_euclid(1_000_000);
     let (in_vault, keys) = with_vault(setup);
-    let verified = verify_webhook(body.as_bytes(), &headers, &keys, now)?;
+    let unreadable = setup.secrets.len() - keys.len();
+    let verified = verify_webhook(body.as_bytes(), &headers, &keys, now)
+        .map_err(|refusal| tell_unreadable(refusal, unreadable))?;
     let signer = match verified.secret_index.checked_sub(setup.keys.len()) {
         None => &setup.secrets[verified.secret_index],
         Some(index) => in_vault[index],
@@ -85,7 +87,27 @@ fn verify<'s>(
     Ok((verified, signer))
 }
 
-/// The signing secrets, those in a vault at the end. One that cannot be read is as good as none; the list of secrets tells.
+/// The refusal, which may have another cause than it seems where signing secrets could not be read. Whoever sent the delivery sees it, so
+/// it does not name them.
+fn tell_unreadable(mut refusal: WebhookRefusal, unreadable: usize) -> WebhookRefusal {
+    let is_about_secrets = matches!(
+        refusal.reason,
+        WebhookReason::WebhookSignatureMismatch | WebhookReason::WebhookSecretMissing
+    );
+    if is_about_secrets && unreadable > 0 {
+        let secrets = if unreadable == 1 {
+            "signing secret"
+        } else {
+            "signing secrets"
+        };
+        refusal.message += &format!("; {unreadable} {secrets} could not be read from the vault");
+        refusal.hint =
+            "Run SELECT found, mend FROM clerk.doctor() WHERE \"check\" = 'usable' to see why.".to_owned();
+    }
+    refusal
+}
+
+/// The signing secrets, those in a vault at the end, without those that cannot be read.
 fn with_vault(setup: &Setup) -> (Vec<&KnownSecret>, Cow<'_, [SigningSecret]>) {
     let value = |known: &KnownSecret| SigningSecret::parse(&vault::read(known.vault_name.as_deref()?)?).ok();
     let (known, values): (Vec<_>, Vec<_>) = setup.secrets[setup.keys.len()..]

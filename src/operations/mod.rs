@@ -20,5 +20,6 @@ mod secrets;
 pub mod sql;
 pub mod tell_postgrest;
 mod trust_changes;
+mod unreadable_secrets;
 pub mod vault;
 mod version;

@@ -4,8 +4,9 @@ use clerk_core::backend_api::{SecretKey, SecretKeyError};
 use clerk_core::quote;
 use pgrx::prelude::*;
 
-use super::secrets::{IN_VAULT, instance_for};
-use super::{sql, vault};
+use super::secrets::instance_for;
+use super::sql;
+use super::vault::{self, IN_VAULT};
 use crate::error::Fault;
 use crate::pg::hidden_statement::HiddenStatement;
 
@@ -98,11 +99,15 @@ fn read(text: &str) -> Result<(SecretKey, Option<String>), Fault> {
             "Pass vault:NAME, or the secret key itself without vault: before it.",
         ));
     }
-    let key = SecretKey::parse(&vault::find(name)?).map_err(|error| {
+    Ok((in_vault(name)?, Some(name.to_owned())))
+}
+
+/// The secret key that a vault keeps under that name, or why there is none.
+pub(super) fn in_vault(name: &str) -> Result<SecretKey, Fault> {
+    SecretKey::parse(&vault::find(name)?).map_err(|error| {
         let message = format!("the vault's secret {} cannot be used: {error}", quote(name));
         Fault::argument(message, SecretKeyError::HINT)
-    })?;
-    Ok((key, Some(name.to_owned())))
+    })
 }
 
 /// What a key opens is one instance, whose objects must not be taken for another's.
@@ -152,11 +157,10 @@ struct Listed {
 impl Listed {
     /// The key, wherever it is kept; None if it cannot be used.
     fn key(&self) -> Option<SecretKey> {
-        let text = match &self.vault_name {
-            Some(name) => vault::read(name)?,
-            None => self.secret.clone()?,
-        };
-        SecretKey::parse(&text).ok()
+        match &self.vault_name {
+            Some(name) => in_vault(name).ok(),
+            None => SecretKey::parse(self.secret.as_deref()?).ok(),
+        }
     }
 }
 

@@ -4,13 +4,11 @@ use clerk_core::{SigningSecret, quote};
 use pgrx::prelude::*;
 
 use super::instances::Instance;
-use super::{instances, keys, sql, vault};
+use super::vault::{self, IN_VAULT};
+use super::{instances, keys, sql};
 use crate::error::Fault;
 use crate::mirror::setup;
 use crate::pg::hidden_statement::HiddenStatement;
-
-/// What stands before the name of a secret that a vault keeps.
-pub(super) const IN_VAULT: &str = "vault:";
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -87,6 +85,14 @@ fn webhook_signing_secrets() -> TableIterator<
     TableIterator::new(rows.collect::<Vec<_>>())
 }
 
+/// The signing secret that a vault keeps under that name, or why there is none.
+pub(super) fn in_vault(name: &str) -> Result<SigningSecret, Fault> {
+    SigningSecret::parse(&vault::find(name)?).map_err(|error| {
+        let message = format!("the vault's secret {} cannot be used: {error}", quote(name));
+        Fault::argument(message, error.hint)
+    })
+}
+
 /// A secret to be added.
 struct Secret {
     fingerprint: String,
@@ -107,15 +113,11 @@ impl Secret {
                 "Pass vault:NAME, or the secret itself without vault: before it.",
             ));
         }
-        let key = SigningSecret::parse(&vault::find(name)?).map_err(|error| {
-            let message = format!("the vault's secret {} cannot be used: {error}", quote(name));
-            Fault::argument(message, error.hint)
-        })?;
         Ok(Self {
             fingerprint: text.to_owned(),
             literal: None,
             vault_name: Some(name.to_owned()),
-            key,
+            key: in_vault(name)?,
         })
     }
 
@@ -188,8 +190,7 @@ impl Listed {
     /// What tells the key itself from others, wherever it is kept; None if it cannot be used.
     fn key_fingerprint(&self) -> Option<String> {
         if let Some(name) = &self.vault_name {
-            let key = SigningSecret::parse(&vault::read(name)?).ok()?;
-            return Some(key.fingerprint().to_owned());
+            return Some(in_vault(name).ok()?.fingerprint().to_owned());
         }
         let setup = setup::current();
         let usable = setup.secrets.iter().take(setup.keys.len());

@@ -10,6 +10,9 @@ use crate::error::Fault;
 use crate::pg::extension;
 use crate::subtransaction::{attempt, sqlstate_text};
 
+/// What stands before the name of a secret that a vault keeps.
+pub const IN_VAULT: &str = "vault:";
+
 /// The secret of that name, as the current role may read it. None if it cannot be read, for whatever reason.
 pub fn read(name: &str) -> Option<String> {
     find(name).ok()
@@ -36,11 +39,12 @@ pub fn find(name: &str) -> Result<String, Fault> {
              SELECT id, name, created_at FROM vault.secrets lists them.",
         )),
         Ok(Ok((_, Some(secret)))) => Ok(secret),
+        Ok(Ok((1, None))) => Err(not_decrypted(name, "it is NULL")),
         Ok(_) => Err(Fault::missing(
             format!("the vault has no secret named {}", quote(name)),
             "Run SELECT vault.create_secret('the secret', 'its name') first; SELECT name FROM vault.secrets lists the names.",
         )),
-        Err(error) => Err(unreadable(error.sqlstate)),
+        Err(error) => Err(unreadable(name, error.sqlstate)),
     }
 }
 
@@ -67,7 +71,7 @@ fn refuse_strange_view() -> Result<(), Fault> {
 }
 
 /// The error's own message stays here: nobody knows what a function of the vault writes into it.
-fn unreadable(sqlstate: PgSqlErrorCode) -> Fault {
+fn unreadable(name: &str, sqlstate: PgSqlErrorCode) -> Fault {
     let role = catalog::current_role().name;
     if sqlstate == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE {
         return Fault::new(
@@ -76,17 +80,19 @@ fn unreadable(sqlstate: PgSqlErrorCode) -> Fault {
                 "the owner of clerk_sync, role {}, may not read vault.decrypted_secrets",
                 quote(&role)
             ),
-            "Grant it USAGE on schema vault, SELECT on vault.decrypted_secrets, and EXECUTE on the function that decrypts.",
+            "Grant it USAGE on schema vault, SELECT on vault.decrypted_secrets, and EXECUTE on the function that decrypts; clerk.doctor() \
+             has the statements.",
         );
     }
+    // Only rows of that name are decrypted.
+    not_decrypted(name, &format!("error {}", sqlstate_text(sqlstate)))
+}
+
+/// The usual cause is a root key that is not the one it was encrypted with.
+fn not_decrypted(name: &str, what: &str) -> Fault {
     Fault::prerequisite(
-        format!(
-            "vault.decrypted_secrets cannot be read: error {}",
-            sqlstate_text(sqlstate)
-        ),
-        format!(
-            "Run SELECT name, decrypted_secret IS NOT NULL FROM vault.decrypted_secrets as role {} to see why.",
-            quote(&role)
-        ),
+        format!("the vault's secret {} cannot be decrypted: {what}", quote(name)),
+        "SELECT decrypted_secret FROM vault.decrypted_secrets raises why. The vault's root key is in no dump: after a restore, put the secret \
+         in again with SELECT vault.update_secret(id, 'the secret').",
     )
 }

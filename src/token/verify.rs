@@ -83,10 +83,15 @@ pub fn instance_of<'t>(trust: &'t Trust, jwt: &Jwt) -> Result<&'t Instance, Refu
 
 /// The instance's key that the token's header names.
 pub fn key_of<'t>(trust: &'t Trust, instance: &Instance, jwt: &Jwt) -> Result<&'t VerifyingKey, Refusal> {
-    let mismatch = |message: String| Refusal {
+    let mismatch = |message: String| {
+        Refusal {
         reason: Reason::JwkKidMismatch,
         message,
-        hint: "Check that the token comes from this instance, and that clerk.refresh_jwks() succeeds.".into(),
+        hint: match &instance.jwks_url {
+            Some(_) => "Check that the token comes from this instance, and that clerk.refresh_jwks() succeeds.".into(),
+            None => "Check that the token comes from this instance, and bring its current keys with clerk.import_jwks().".into(),
+        },
+    }
     };
     let kid = jwt
         .header

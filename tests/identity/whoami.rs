@@ -196,3 +196,42 @@ fn sees_a_token_that_does_not_count() {
     );
     assert!(problem(&mut app).contains("clerk.jwt is set too but does not count"));
 }
+
+/// The source that is in force is told where it is not the usual one, and what it ignores.
+#[test]
+fn says_which_source_is_in_force() {
+    let db = database();
+    db.superuser().run("SELECT clerk.set_identity_source('token')");
+    let mut app = db.connect("authenticated");
+    assert!(problem(&mut app).contains("the identity source of this database is token"));
+    app.set_claims(&claims("user_ada").to_string());
+    let found = whoami(&mut app);
+    assert_eq!((found.source.as_str(), found.user_id.clone()), ("none", None));
+    let told = |problems: &[String], says: &[&str]| {
+        problems
+            .iter()
+            .any(|problem| says.iter().all(|part| problem.contains(part)))
+    };
+    assert!(
+        told(
+            &found.problems,
+            &[
+                "request.jwt.claims is set and was ignored",
+                "set_identity_source('auto')"
+            ]
+        ) && told(&found.problems, &["clerk.jwt is not set"]),
+        "{found:?}"
+    );
+    // Also while somebody is signed in.
+    app.set_token(&token("user_bob"));
+    let found = whoami(&mut app);
+    assert_eq!(
+        (found.source.as_str(), found.user_id.clone()),
+        ("clerk.jwt", some("user_bob"))
+    );
+    assert!(told(&found.problems, &["was ignored"]), "{:?}", found.problems);
+
+    db.superuser().run("SELECT clerk.set_identity_source('claims')");
+    let mut app = db.connect("authenticated");
+    assert!(problem(&mut app).contains("the identity source of this database is claims"));
+}

@@ -43,6 +43,20 @@ fn listed(session: &mut impl Sql, column: &str) -> String {
 
 /// The answer to a delivery signed with that secret, as `status reason`.
 fn deliver(session: &mut impl Sql, secret: &str) -> String {
+    let answer = answer(session, secret);
+    let text = |member: &str| answer[member].as_str().unwrap_or_default().to_owned();
+    format!("{} {}", text("status"), text("reason")).trim().to_owned()
+}
+
+/// The message of the refusal of a delivery signed with that secret.
+fn message(session: &mut impl Sql, secret: &str) -> String {
+    answer(session, secret)["message"]
+        .as_str()
+        .expect("it is refused")
+        .to_owned()
+}
+
+fn answer(session: &mut impl Sql, secret: &str) -> Value {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("the clock is right");
@@ -55,8 +69,7 @@ fn deliver(session: &mut impl Sql, secret: &str) -> String {
         "SELECT clerk.receive_webhook($1, $2::text::jsonb)",
         &[&body, &headers],
     );
-    let text = |member: &str| answer[member].as_str().unwrap_or_default().to_owned();
-    format!("{} {}", text("status"), text("reason")).trim().to_owned()
+    answer
 }
 
 fn new_id() -> String {

@@ -1,5 +1,6 @@
 //! `clerk.doctor()`: a healthy database has nothing to complain of, each breakage is named, and each mend mends it.
 
+mod beside;
 mod breakages;
 mod claims;
 mod conditions;
@@ -9,6 +10,8 @@ mod page;
 mod policies;
 mod project;
 mod restored;
+mod supabase;
 mod surroundings;
 mod table;
+mod vault;
 mod who;

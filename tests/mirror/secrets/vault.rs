@@ -5,7 +5,7 @@ use clerk_tests::{Cluster, Sql};
 use postgres::Client;
 
 use super::{
-    APPLIED, ISSUER, MISMATCH, NO_SECRET, OTHER_ISSUER, add, configure, deliver, drop_secret, listed,
+    APPLIED, ISSUER, MISMATCH, NO_SECRET, OTHER_ISSUER, add, configure, deliver, drop_secret, listed, message,
 };
 
 /// As supabase/vault 0.3 declares it, without the cipher: what lies in the table is not what the view shows.
@@ -79,6 +79,33 @@ fn a_secret_in_the_vault_is_looked_up_at_every_delivery() {
     assert_eq!(deliver(&mut service, &new), APPLIED);
     drop_secret(&mut owner, "vault:clerk hook");
     assert_eq!(deliver(&mut service, &new), NO_SECRET);
+}
+
+/// A delivery that is refused may have been signed with the secret that could not be read. Whoever sent it learns no name.
+#[test]
+fn a_refusal_says_that_another_secret_could_not_be_read() {
+    let db = Cluster::shared().create_database();
+    let (mut owner, mut service) = (db.superuser(), db.connect("service_role"));
+    configure(&mut owner, ISSUER);
+    install(&mut owner);
+    let (here, there) = (new_signing_secret(), new_signing_secret());
+    put(&mut owner, "clerk hook", &there);
+    add(&mut owner, &here);
+    add(&mut owner, "vault:clerk hook");
+    let stranger = new_signing_secret();
+    assert!(!message(&mut service, &stranger).contains("could not be read"));
+    owner.run("UPDATE vault.secrets SET secret = 'of another root key'");
+    let told = message(&mut service, &there);
+    assert!(
+        told.ends_with("; 1 signing secret could not be read from the vault"),
+        "{told}"
+    );
+    assert!(!told.contains("hook"), "{told}");
+    assert_eq!(deliver(&mut service, &there), MISMATCH);
+    assert_eq!(deliver(&mut service, &here), APPLIED);
+    owner.run("DELETE FROM clerk.secrets WHERE vault_name IS NULL");
+    assert!(message(&mut service, &there).ends_with("could not be read from the vault"));
+    assert_eq!(deliver(&mut service, &there), NO_SECRET);
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! A table of breakages: what breaks, what the doctor must say, and that its mend, run as it stands, makes all well.
+//! A table of breakages: what breaks, what the doctor must say, and that its mend, run as it stands, makes all well and
+//! leaves what is Supabase's.
 
 use clerk_tests::Sql;
 
 use super::project::{Finding, Project};
+use super::supabase::{beside_supabase, what_is_theirs};
 use super::surroundings::SURROUNDINGS;
 use super::table::{BREAKAGES, Breakage};
 
@@ -22,8 +24,9 @@ fn a_healthy_project_has_nothing_to_mend() {
 
 #[test]
 fn each_breakage_is_named_and_its_mend_mends_it() {
-    let project = Project::start();
+    let project = beside_supabase();
     assert_eq!(project.complaints(), []);
+    let theirs = what_is_theirs(&project);
     for breakage in BREAKAGES.iter().chain(SURROUNDINGS) {
         let Breakage {
             area, check, status, ..
@@ -72,12 +75,13 @@ fn each_breakage_is_named_and_its_mend_mends_it() {
         }
         assert_eq!(project.complaints(), [], "after mending {area}: {check}");
         project.superuser().run(breakage.tidy);
+        assert_eq!(what_is_theirs(&project), theirs, "after mending {area}: {check}");
     }
     project.cluster.assert_no_crash();
 }
 
 /// What a mend leaves open is in Clerk's dashboard.
-fn fill_in(finding: Finding, project: &Project) -> Finding {
+pub fn fill_in(finding: Finding, project: &Project) -> Finding {
     let mend = finding.mend.map(|mend| {
         mend.replace("whsec_…", project.secret())
             .replace("sk_…", &project.clerk.secret_key())

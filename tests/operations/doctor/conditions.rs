@@ -83,6 +83,38 @@ fn a_token_without_a_role_claim_is_noticed() {
     project.cluster.assert_no_crash();
 }
 
+/// Storage passes the claims as the token has them, so what it runs as is told by the session alone.
+#[test]
+fn a_token_without_a_role_claim_is_noticed_in_what_storage_passes_too() {
+    let project = Project::start();
+    let mut superuser = project.superuser();
+    let claims = format!(
+        r#"{{"azp":"https://app.example","iss":"{}","metadata":{{"role":"admin"}},"sid":"sess_1","sub":"user_ada","v":2}}"#,
+        project.clerk.issuer()
+    );
+    // As somebody who is signed in they are nothing to complain of: that is an application's own doing.
+    for (role, is_noticed) in [("authenticated", false), ("anon", true)] {
+        let mut storage = project.connect("authenticator");
+        let mut request = storage.transaction().expect("it begins");
+        request
+            .execute(
+                "SELECT set_config('role', $1, true), set_config('request.jwt', 'the token', true), set_config('request.jwt.claims', $2, true)",
+                &[&role, &claims],
+            )
+            .expect("they can be set");
+        request.run("SELECT 1");
+        request.commit().expect("it commits");
+        let look = "SELECT EXISTS (SELECT FROM clerk.token_problems)";
+        let noticed = is_noticed
+            && (0..3000).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                superuser.value::<bool>(look)
+            });
+        assert_eq!(noticed || superuser.value::<bool>(look), is_noticed, "{role}");
+    }
+    complaint(&project, "tokens", "role claim");
+}
+
 #[test]
 fn times_and_spans_are_told_in_units_that_fit() {
     let project = Project::start();

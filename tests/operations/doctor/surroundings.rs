@@ -71,12 +71,12 @@ pub const SURROUNDINGS: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "CREATE TABLE clerk.mine (); ALTER TABLE clerk.mine OWNER TO project",
+        break_it: "CREATE TABLE clerk.mine (); CREATE FUNCTION clerk.all_of_it() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ''x''::text'",
         area: "schema",
         check: "nothing foreign in it",
         status: "warning",
-        names: "clerk.mine",
-        tidy: "DROP TABLE public.mine",
+        names: "clerk.all_of_it(), clerk.mine",
+        tidy: "DROP SCHEMA not_clerk CASCADE",
         ..PLAIN
     },
     Breakage {
@@ -157,9 +157,7 @@ pub const SURROUNDINGS: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC;
-                   CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
-                   CREATE TABLE public.people (id uuid PRIMARY KEY);
+        break_it: "CREATE TABLE public.people (id uuid PRIMARY KEY);
                    CREATE TABLE public.documents (id int, user_id uuid DEFAULT auth.uid() REFERENCES public.people);
                    CREATE TABLE public.shares (document_id int, user_id uuid);
                    CREATE INDEX ON public.documents (user_id); CREATE INDEX ON public.shares (user_id);

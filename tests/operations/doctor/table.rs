@@ -96,7 +96,8 @@ pub const BREAKAGES: &[Breakage] = &[
                    SELECT 'webhook_signing', 'vault:gone', issuer, 'gone' FROM clerk.instances",
         area: "webhooks",
         check: "usable",
-        names: "vault:gone",
+        names: "the vault has no secret named \"gone\"",
+        tidy: "DELETE FROM clerk.secrets WHERE vault_name = 'gone'; DELETE FROM vault.secrets WHERE name = 'gone'",
         ..PLAIN
     },
     Breakage {
@@ -162,7 +163,7 @@ pub const BREAKAGES: &[Breakage] = &[
         break_it: "UPDATE clerk.secrets SET secret = NULL, vault_name = 'gone' WHERE kind = 'secret_key'",
         area: "sync",
         check: "secret key",
-        names: "cannot be read",
+        names: "the vault has no secret named \"gone\"",
         ..PLAIN
     },
     Breakage {

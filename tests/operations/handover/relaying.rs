@@ -38,11 +38,27 @@ const PG_NET: &str = r#"
         INSERT INTO net.http_request_queue (method, url, headers, body, timeout_milliseconds)
         VALUES ('POST', url, headers, convert_to(body::text, 'UTF8'), timeout_milliseconds) RETURNING id $$"#;
 
-fn database() -> TestDb<'static> {
+/// With whose rights the functions of pg_net run: the caller's in new versions, and as Supabase sets up old ones the owner's.
+const KINDS: [&str; 2] = ["INVOKER", "DEFINER"];
+
+fn database(kind: &str) -> TestDb<'static> {
     let db = Cluster::shared().create_database();
-    db.superuser().run(PG_NET);
+    db.superuser().run(&format!(
+        "{PG_NET};
+         ALTER FUNCTION net.http_get SECURITY {kind} SET search_path = net;
+         ALTER FUNCTION net.http_post SECURITY {kind} SET search_path = net"
+    ));
     db
 }
+
+/// As Supabase's Database Webhooks do it: a trigger that posts, with the rights of a role of theirs.
+const DATABASE_WEBHOOK: &str = r#"
+    CREATE TABLE public.orders (id int);
+    GRANT INSERT ON public.orders TO PUBLIC;
+    CREATE FUNCTION public.http_request() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+        BEGIN PERFORM net.http_post('https://hooks.example.com/orders', to_jsonb(NEW)); RETURN NEW; END $$;
+    ALTER FUNCTION public.http_request OWNER TO service_role;
+    CREATE TRIGGER hook AFTER INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.http_request()"#;
 
 /// Answers what is queued, as pg_net's worker does; gives the URLs.
 fn work(owner: &mut Client, status: i32, content: &str) -> Vec<String> {
@@ -71,8 +87,14 @@ fn user(session: &mut Client, clerk: &Simulator) -> Result<String, String> {
 }
 
 #[test]
-fn keys_come_by_pg_net() {
-    let (db, clerk) = (database(), Simulator::start());
+fn keys_come_by_pg_net_and_its_other_users_are_left_alone() {
+    for kind in KINDS {
+        keys_come_by_pg_net(kind);
+    }
+}
+
+fn keys_come_by_pg_net(kind: &str) {
+    let (db, clerk) = (database(kind), Simulator::start());
     let mut owner = db.superuser();
     owner.run(&format!(
         "SELECT clerk.configure(issuer => '{}', jwks_url => '')",
@@ -88,11 +110,24 @@ fn keys_come_by_pg_net() {
     let mut stranger = db.connect("anon");
     for attempt in [
         "INSERT INTO net._http_response (id, status_code, content) VALUES (1, 200, '{}')",
+        "INSERT INTO net.http_request_queue (id, method, url, timeout_milliseconds) VALUES (1, 'GET', 'https://evil.example', 1)",
+        "UPDATE net.http_request_queue SET url = 'https://evil.example'",
+        "DELETE FROM net._http_response",
         "SELECT setval('net.http_request_queue_id_seq', 1)",
         "SELECT clerk_relay.fetch_keys()",
     ] {
-        assert_eq!(stranger.failure(attempt).sqlstate, "42501", "{attempt}");
+        assert_eq!(stranger.failure(attempt).sqlstate, "42501", "{kind}: {attempt}");
     }
+    // Others send and read as before.
+    owner.run(DATABASE_WEBHOOK);
+    stranger.run("INSERT INTO public.orders VALUES (1)");
+    stranger.run("SELECT net.http_post('https://example.com', '{}')");
+    assert_eq!(
+        stranger.value::<i64>("SELECT count(*) FROM net.http_request_queue"),
+        2,
+        "{kind}"
+    );
+    stranger.run("SELECT FROM net._http_response");
 
     owner.run("SELECT clerk_relay.fetch_keys()");
     let url = format!("{}/.well-known/jwks.json", clerk.issuer());
@@ -104,8 +139,14 @@ fn keys_come_by_pg_net() {
     owner.run("SELECT clerk_relay.fetch_keys()");
     assert_eq!(user(&mut stranger, &clerk), Ok("user_ada".to_owned()));
 
-    // A rotation, after answers that are none.
-    for (status, content) in [(500, "<html>"), (200, "<html>"), (200, "{\"keys\": []}")] {
+    // A rotation, after answers that are none, each of which is told.
+    let problem = "SELECT problem FROM clerk_relay.requests";
+    assert_eq!(owner.value::<Option<String>>(problem), None);
+    for (status, content, says) in [
+        (500, "<html>", "HTTP 500"),
+        (200, "<html>", "json"),
+        (200, "{\"keys\": []}", "key set"),
+    ] {
         work(&mut owner, status, content);
         owner.run("SELECT clerk_relay.fetch_keys()");
         assert_eq!(
@@ -113,7 +154,17 @@ fn keys_come_by_pg_net() {
             Ok("user_ada".to_owned()),
             "{content}"
         );
+        let told: String = owner.value(problem);
+        assert!(told.contains(says), "{told}");
     }
+    owner.run("DELETE FROM net.http_request_queue; SELECT clerk_relay.fetch_keys()");
+    assert!(owner.value::<String>(problem).starts_with("no answer since "));
+    owner.run(
+        "DELETE FROM net.http_request_queue;
+         INSERT INTO net._http_response (id, timed_out, error_msg) SELECT request_id, true, 'Timeout was reached' FROM clerk_relay.requests;
+         SELECT clerk_relay.fetch_keys()",
+    );
+    assert_eq!(owner.value::<String>(problem), "Timeout was reached");
     clerk.rotate(Rotation::New);
     assert_eq!(work(&mut owner, 200, &clerk.jwks().to_string()), [url]);
     owner.run("SELECT clerk_relay.fetch_keys()");
@@ -127,7 +178,13 @@ fn keys_come_by_pg_net() {
 
 #[test]
 fn events_are_relayed_by_pg_net() {
-    let db = database();
+    for kind in KINDS {
+        events_are_relayed(kind);
+    }
+}
+
+fn events_are_relayed(kind: &str) {
+    let db = database(kind);
     let mut owner = db.superuser();
     let [_, fetch, forward] = recipes().try_into().expect("three recipes");
     owner.run("SELECT clerk.configure(issuer => 'https://clerk.sim.test', jwks_url => '')");

@@ -15,7 +15,14 @@ const CRON: &str = "
         (2, '30 seconds', E'select clerk.maintain( )', current_database(), 'postgres'),
         (3, '@daily', 'SELECT clerk.prune_webhook_events()', current_database(), 'postgres'),
         (4, '@daily', 'SELECT public.tidy()', current_database(), 'postgres'),
-        (5, '* * * * *', 'SELECT clerk.maintain()', 'another', 'postgres');";
+        (5, '* * * * *', 'SELECT clerk.maintain()', 'another', 'postgres'),
+        (6, '* * * * *', 'SELECT relay.fetch_keys()', current_database(), 'postgres'),
+        (7, '* * * * *', 'call fetch_keys ( )', current_database(), 'postgres'),
+        (8, '@daily', 'SELECT CLERK . Retry_Failed(), 1', current_database(), 'postgres'),
+        (9, '@daily', 'SELECT \"clerk\".\"maintain\"(); SELECT public.tidy()', current_database(), 'postgres'),
+        (10, '@daily', 'SELECT my_clerk.maintain(), fetch_keys_of_others()', current_database(), 'postgres');
+    CREATE SCHEMA relay;
+    CREATE FUNCTION relay.fetch_keys() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM clerk.refresh_jwks(); END';";
 
 fn settings(client: &mut Client) -> Vec<String> {
     client.value(
@@ -73,7 +80,11 @@ fn every_trace_outside_is_taken_back_and_nothing_else() {
         ]
     );
     let jobs: Vec<i64> = superuser.value("SELECT array_agg(jobid ORDER BY jobid) FROM cron.job");
-    assert_eq!(jobs, [3, 4, 5], "not ours, told of, or of another database");
+    assert_eq!(
+        jobs,
+        [3, 4, 5, 6, 7, 8, 9, 10],
+        "not ours, told of, or of another database"
+    );
     let exposed: i64 = superuser.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'clerk\\_%'");
     assert_eq!(exposed, 0);
     let functions: i64 = superuser.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'clerk\\_%'");
@@ -94,6 +105,11 @@ fn what_only_hands_can_do_is_said() {
         .value("SELECT array_agg(object || statement) FROM clerk.uninstall() WHERE step = 'by hand'");
     for said in [
         "job 3 of pg_cron",
+        "job 6 of pg_cron",
+        "by relay.fetch_keys()",
+        "job 7 of pg_cron",
+        "job 8 of pg_cron",
+        "job 9 of pg_cron",
         "dashboard",
         "shared_preload_libraries",
         "clerk_sync.so",
@@ -104,7 +120,9 @@ fn what_only_hands_can_do_is_said() {
             "{said}: {by_hand:#?}"
         );
     }
-    assert!(!by_hand.iter().any(|row| row.contains("job 4")), "{by_hand:#?}");
+    for other in ["job 4 ", "job 10 "] {
+        assert!(!by_hand.iter().any(|row| row.contains(other)), "{by_hand:#?}");
+    }
 }
 
 #[test]
