@@ -353,7 +353,7 @@ impl Walk {
         let least = self.at.total.min(self.at.first_total);
         let is_enough = least.is_none_or(|least| self.at.seen >= least);
         // What changes meanwhile leaves a list that is sorted by changes.
-        let is_steady = self.listing.order.is_none_or(|order| order.by == "created_at");
+        let is_steady = self.listing.order.is_none_or(|order| order.by != "updated_at");
         if !is_enough && is_steady && self.at.passes < MAX_PASSES {
             self.at.passes += 1;
             if self.listing.by_cursor {
