@@ -48,6 +48,7 @@ impl Query {
             offset,
             after,
             counts_members: self.counts_members()?,
+            withheld: Vec::new(),
             shuffle: None,
         })
     }
@@ -78,6 +79,11 @@ impl Query {
             if let Some(condition) = self.condition(name, *kind)? {
                 conditions.push(condition);
             }
+        }
+        // Clerk lists revoked invitations only to whom asks for them.
+        if resource == Resource::Invitations && self.get("status").is_none() {
+            let others = ["pending", "accepted", "expired"].map(str::to_owned);
+            conditions.push(Condition::OneOf("status", others.to_vec()));
         }
         if resource == Resource::Sessions && conditions.is_empty() {
             let long = "either client_id or user_id must be given".to_owned();

@@ -22,6 +22,8 @@ pub(crate) struct Wanted {
     pub(crate) after: Option<String>,
     /// Whether organizations tell how many members they have.
     pub(crate) counts_members: bool,
+    /// Ids of what is counted and not shown.
+    pub(crate) withheld: Vec<String>,
     /// If told, things of one time of creation are listed in an order that follows from it.
     pub(crate) shuffle: Option<u64>,
 }
@@ -156,6 +158,9 @@ impl World {
         };
         let mut page = Page::of(total);
         for place in places {
+            if wanted.withheld.contains(&self.record(place).id) {
+                continue;
+            }
             if wanted.scope == Scope::Statements {
                 page.push(&self.statement(place).to_string());
             } else {
