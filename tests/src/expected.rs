@@ -193,10 +193,16 @@ fn assert_row(place: &str, resource: Resource, row: &Value, fact: &Fact, told: T
         Resource::Sessions => "user",
         _ => "",
     };
+    // What only one of webhooks and API carries may have come or not.
+    let of_one_source: &[&str] = match resource {
+        Resource::Organizations if told == Told::ByAnything => &["members_count"],
+        Resource::OrganizationInvitations if told == Told::ByAnything => &["user_id"],
+        _ => &[],
+    };
     for value in [&mut data, &mut wanted] {
-        value
-            .as_object_mut()
-            .map(|members| members.remove(told_by_column));
+        if let Some(members) = value.as_object_mut() {
+            members.retain(|name, _| name != told_by_column && !of_one_source.contains(&name.as_str()));
+        }
     }
     assert_eq!(data, wanted, "{place}.data");
     for (column, pointer) in columns(resource) {

@@ -11,7 +11,7 @@ use crate::scene::{LISTED, Scene, deliver, done, run, state, sum, told, wait_unt
 
 #[test]
 fn everything_that_clerk_lists_is_there() {
-    let (scene, _) = Scene::shared(world(1), 600);
+    let (scene, _) = Scene::shared(world(1), 900);
     let mut owner = scene.owner();
     let told = done(&mut owner, "SELECT clerk.start_backfill()");
     scene.assert_truth("after the backfill");
@@ -299,4 +299,36 @@ fn who_pays_for_what() {
         let items = fact.object["items"].as_array().map_or(0, Vec::len) as i64;
         assert_eq!(row.get::<_, i64>(3), items, "items of {id}");
     }
+}
+
+#[test]
+fn members_are_counted_and_attempts_to_pay_are_read_through_their_statements() {
+    let (scene, _) = Scene::shared(world(9), 1_500);
+    let mut owner = scene.owner();
+    scene.quiet();
+    let told = done(&mut owner, "SELECT clerk.start_backfill()");
+    let truth = scene.clerk.world().truth();
+    let attempts = truth.of(Resource::PaymentAttempts);
+    assert!(attempts.len() > 5);
+    for (id, fact) in attempts {
+        let status: Option<String> =
+            owner.value_of("SELECT status FROM clerk.payment_attempts WHERE id = $1", &[id]);
+        assert_eq!(status.as_deref(), fact.object["status"].as_str(), "{id}");
+    }
+    assert_eq!(
+        told["steps"]["payment_attempts"]["done"],
+        attempts.len(),
+        "{told:#}"
+    );
+    let asked = scene.clerk.api_requests();
+    let of_organizations: Vec<_> = asked
+        .iter()
+        .filter(|request| request.path == "/organizations")
+        .collect();
+    assert!(
+        !of_organizations.is_empty()
+            && of_organizations
+                .iter()
+                .all(|request| request.query.contains("include_members_count=true"))
+    );
 }

@@ -16,4 +16,5 @@ mod schedule;
 mod stalled;
 mod subjects;
 mod unattended;
+mod unlisted;
 mod whole;

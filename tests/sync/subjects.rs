@@ -119,3 +119,61 @@ fn who_asks_for_one_user_does_not_wait_for_a_backfill() {
     owner.run(&format!("SELECT clerk.cancel_run({backfill})"));
     assert_eq!(wait(&mut owner, backfill), "cancelled");
 }
+
+#[test]
+fn a_user_is_read_with_sessions_and_subscription_and_an_organization_with_its_own() {
+    let (scene, _) = Scene::shared(world(34), 1_500);
+    let mut owner = scene.owner();
+    scene.quiet();
+    let truth = scene.clerk.world().truth();
+    let exists = |resource, id: &str| truth.fact(resource, id).is_some_and(|fact| fact.exists);
+    let mut read = std::collections::BTreeSet::new();
+    for fact in truth.of(Resource::Subscriptions).values() {
+        let payer = &fact.object["payer"];
+        let (user, organization) = (
+            payer["user_id"].as_str().unwrap_or(""),
+            payer["organization_id"].as_str().unwrap_or(""),
+        );
+        let (id, column, function, resource) = if user.is_empty() {
+            (
+                organization,
+                "payer_organization_id",
+                "sync_organization",
+                Resource::Organizations,
+            )
+        } else {
+            (user, "payer_user_id", "sync_user", Resource::Users)
+        };
+        if !exists(resource, id) {
+            continue;
+        }
+        done(&mut owner, &format!("SELECT clerk.{function}('{id}')"));
+        let stored: i64 = owner.value_of(
+            &format!("SELECT count(*) FROM clerk.subscriptions WHERE {column} = $1 AND payer_id IS NOT NULL AND status IS NOT NULL"),
+            &[&id],
+        );
+        assert_eq!(stored, 1, "{id}");
+        read.insert(function);
+    }
+    assert_eq!(read.len(), 2, "{read:?}");
+    let session = truth.of(Resource::Sessions).values().find(|session| {
+        exists(
+            Resource::Users,
+            session.object["user_id"].as_str().unwrap_or_default(),
+        )
+    });
+    let user_id = session.expect("somebody has a session").object["user_id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    done(&mut owner, &format!("SELECT clerk.sync_user('{user_id}')"));
+    let of_user = truth
+        .of(Resource::Sessions)
+        .values()
+        .filter(|session| session.exists && session.object["user_id"] == user_id.as_str());
+    let stored: i64 = owner.value_of(
+        "SELECT count(*) FROM clerk.existing_sessions WHERE user_id = $1 AND client_id IS NOT NULL",
+        &[&user_id],
+    );
+    assert_eq!(stored, of_user.count() as i64);
+}

@@ -15,7 +15,7 @@ fn lists_are_asked_for_as_the_specification_says() {
         (Resource::Users, "/users?order_by=%2Bcreated_at&limit=500"),
         (
             Resource::Organizations,
-            "/organizations?order_by=%2Bcreated_at&limit=500",
+            "/organizations?include_members_count=true&order_by=%2Bcreated_at&limit=500",
         ),
         (
             Resource::OrganizationMemberships,

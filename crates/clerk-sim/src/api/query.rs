@@ -47,7 +47,15 @@ impl Query {
             limit,
             offset,
             after,
+            counts_members: self.counts_members()?,
+            withheld: Vec::new(),
+            shuffle: None,
         })
+    }
+
+    /// Whether organizations are to tell how many members they have.
+    pub(crate) fn counts_members(&self) -> Result<bool, ApiError> {
+        self.flag("include_members_count", false)
     }
 
     /// Whether the answer is an object that counts.
@@ -71,6 +79,15 @@ impl Query {
             if let Some(condition) = self.condition(name, *kind)? {
                 conditions.push(condition);
             }
+        }
+        // Clerk lists revoked invitations only to whom asks for them.
+        if resource == Resource::Invitations && self.get("status").is_none() {
+            let others = ["pending", "accepted", "expired"].map(str::to_owned);
+            conditions.push(Condition::OneOf("status", others.to_vec()));
+        }
+        if resource == Resource::Sessions && conditions.is_empty() {
+            let long = "either client_id or user_id must be given".to_owned();
+            return Err(ApiError::parameter("user_id", long));
         }
         // Clerk leaves free plans out, unless it is asked for them.
         if resource == Resource::SubscriptionItems && !self.flag("include_free", false)? {
