@@ -189,6 +189,7 @@ fn assert_row(place: &str, resource: Resource, row: &Value, fact: &Fact, told: T
     let (mut data, mut wanted) = (row["data"].clone(), stored(resource, &fact.object));
     // What only some of an object's sources show, and a column tells: the subscription of an item, the user of a session.
     let told_by_column = match resource {
+        Resource::Users => "scim",
         Resource::SubscriptionItems => "subscription_id",
         Resource::Sessions => "user",
         _ => "",
@@ -294,7 +295,6 @@ fn assert_person(place: &str, row: &Value, object: &Value) {
 fn stored(resource: Resource, object: &Value) -> Value {
     let mut members = object.as_object().expect("an object").clone();
     let dropped: &[&str] = match resource {
-        Resource::Users => &["scim"],
         Resource::OrganizationInvitations | Resource::Invitations => &["url"],
         Resource::Sessions => &["latest_activity", "last_active_token"],
         Resource::Subscriptions | Resource::SubscriptionItems | Resource::PaymentAttempts => {
@@ -338,6 +338,13 @@ fn stored(resource: Resource, object: &Value) -> Value {
     if let (Resource::Roles, Some(Value::Array(list))) = (resource, object.get("permissions")) {
         let id_and_key = |permission: &Value| json!({ "id": permission["id"], "key": permission["key"] });
         members.insert("permissions".to_owned(), list.iter().map(id_and_key).collect());
+    }
+    // What two sources tell under two names has one.
+    for (other, name) in [("/payer/id", "payer_id"), ("/totals/grand_total", "amount")] {
+        let is_billing = matches!(resource, Resource::SubscriptionItems | Resource::PaymentAttempts);
+        if let (true, Some(value)) = (is_billing, object.pointer(other)) {
+            members.entry(name).or_insert_with(|| value.clone());
+        }
     }
     for phone in members
         .get_mut("phone_numbers")

@@ -173,11 +173,7 @@ fn invitations_and_the_waitlist() {
         );
     }
     for verb in ["created", "updated", "deleted"] {
-        let paths = [
-            "invitation.url",
-            "invitation.email_address",
-            "invitation.public_metadata",
-        ];
+        let paths = ["invitation.url", "invitation.private_metadata"];
         assert_cut(&format!("waitlistEntry.{verb}"), &waitlist_entry(), &paths);
     }
 }
