@@ -153,12 +153,14 @@ fn live(resource: Resource, object: &RawObject, sighting: Sighting) -> Live {
 fn told<'a>(resource: Resource, object: &RawObject<'a>, policy: &Policy) -> RawObject<'a> {
     let mut told = object.clone();
     for (from, name) in resource.other_names() {
-        if let Some(value) = told.at(from).filter(|_| !told.carries(name)) {
+        let value = match from.split_once('.') {
+            None => told.at(from),
+            Some((whole, part)) => part_of(resource, &told, whole, part),
+        };
+        if let Some(value) = value.filter(|_| !told.carries(name)) {
             told = told.with(name, value);
         }
-        if !from.contains('.') {
-            told = told.without(|own| own == from);
-        }
+        told = told.without(|own| own == from && !from.contains('.'));
     }
     for name in resource.null_if_absent() {
         if !told.carries(name) {
@@ -166,6 +168,15 @@ fn told<'a>(resource: Resource, object: &RawObject<'a>, policy: &Policy) -> RawO
         }
     }
     told.without(|name| policy.omits(resource, name))
+}
+
+/// A part of a member, if it is stored there.
+fn part_of<'a>(resource: Resource, object: &RawObject<'a>, whole: &str, part: &str) -> Option<&'a str> {
+    let whole_object = object.object(whole)?;
+    if redact::treatment(resource, whole) == Some(Treatment::Ids) {
+        whole_object.id(part)?;
+    }
+    whole_object.get(part)
 }
 
 /// Adds what is said about other rows.

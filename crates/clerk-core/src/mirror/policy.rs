@@ -37,7 +37,13 @@ impl Policy {
 
     /// Whether the member of a resource is not stored, under whichever of its names it is excluded.
     pub(super) fn omits(&self, resource: Resource, name: &str) -> bool {
-        let is_private = name == PRIVATE_METADATA && !self.keep_private_metadata;
+        let has_column = || {
+            resource
+                .columns()
+                .iter()
+                .any(|column| column.name == PRIVATE_METADATA)
+        };
+        let is_private = name == PRIVATE_METADATA && !(self.keep_private_metadata && has_column());
         let excludes = |name: &str| self.excludes(Some(resource), name);
         let others = || resource.other_names();
         is_private

@@ -53,16 +53,12 @@ impl<'a> RawObject<'a> {
         self.0.iter().any(|(own, _)| own == name)
     }
 
-    /// The value at a path such as `payer.id`, also null; None if nothing is there.
-    pub(crate) fn at(&self, path: &str) -> Option<&'a str> {
-        match path.split_once('.') {
-            None => self
-                .0
-                .iter()
-                .find(|(own, _)| own == path)
-                .map(|(_, value)| *value),
-            Some((name, rest)) => self.object(name)?.at(rest),
-        }
+    /// The value as text, also null; None if there is no such member.
+    pub(crate) fn at(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| *value)
     }
 
     /// The object without the members that `is_excluded` names.

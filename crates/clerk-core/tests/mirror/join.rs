@@ -278,20 +278,19 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         let expected = model(&orders[0], &excluded, mode);
-        for order in &orders {
+        for (at, order) in orders.iter().enumerate() {
             let (first, second) = order.split_at(cut.index(order.len() + 1));
             let one_by_one: Vec<&[Said]> = order.chunks(1).collect();
-            for batches in [&one_by_one[..], &[first, second], &[&order[..]]] {
-                let tables = written(batches, &policy, mode);
-                for row in tables.values() {
-                    assert_columns_follow(row);
-                }
-                let found: BTreeMap<Key, Row> = tables
-                    .into_iter()
-                    .map(|(key, row)| (key, in_terms_of_the_model(&row, mode)))
-                    .collect();
-                prop_assert_eq!(&found, &expected);
+            let batches = [&one_by_one[..], &[first, second], &[&order[..]]];
+            let tables = written(batches[at % batches.len()], &policy, mode);
+            for row in tables.values() {
+                assert_columns_follow(row);
             }
+            let found: BTreeMap<Key, Row> = tables
+                .into_iter()
+                .map(|(key, row)| (key, in_terms_of_the_model(&row, mode)))
+                .collect();
+            prop_assert_eq!(&found, &expected);
         }
     }
 }

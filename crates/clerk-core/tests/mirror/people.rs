@@ -175,7 +175,7 @@ fn an_old_sample_is_read_as_far_as_it_goes() {
         "primary_phone_verified": null, "email_addresses": ["example@example.org"], "username": null,
         "first_name": "Example", "last_name": "Example", "image_url": "https://img.example.com/x",
         "external_id": "567772", "banned": null, "locked": null, "public_metadata": {},
-        "last_sign_in_at": 1654012591514_i64, "last_active_at": null,
+        "last_sign_in_at": 1654012591514_i64, "last_active_at": null, "scim": null, "private_metadata": null,
     });
     assert_eq!(columns(&observations[0]), expected);
     assert_eq!(observations[0].instance_id, None);
