@@ -9,7 +9,7 @@ use super::by_index::ByIndex;
 use super::lock_budget::LockBudget;
 use super::prepared::{Prepared, Row};
 use super::probe;
-use super::statement::{self, ParameterType, Source};
+use super::statement::{self, Kind, ParameterType, Source};
 use super::values::{Input, array};
 use crate::clock;
 use crate::pg::backend_local::BackendLocal;
@@ -54,11 +54,11 @@ pub fn write_counting(
     let mut changes = Changes::default();
     for batch in batches(observations) {
         locks.apply();
-        let manner = match batch[0].resource == resource {
-            true => Manner::Counting,
-            false => Manner::Many,
+        let kind = match batch[0].resource == resource {
+            true => Kind::Counting,
+            false => Kind::Many,
         };
-        changes += Batch::new(batch, manner, deleted_users).write(&mut Written::new());
+        changes += Batch::new(batch, kind, deleted_users).write(&mut Written::new());
     }
     changes
 }
@@ -69,12 +69,17 @@ pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks:
     let mut written = Written::new();
     for batch in batches(observations) {
         locks.apply();
-        let manner = match batch.as_slice() {
-            [told] if told.is_placeholder() && probe::is_known(told.resource, &told.id) => continue,
-            [_] => Manner::One,
-            _ => Manner::Many,
+        let kind = match batch.as_slice() {
+            [told] if probe::is_known(told.resource, &told.id) => {
+                if told.is_placeholder() {
+                    continue;
+                }
+                Kind::Update
+            }
+            [_] => Kind::Insert,
+            _ => Kind::Many,
         };
-        Batch::new(batch, manner, deleted_users).write(&mut written);
+        Batch::new(batch, kind, deleted_users).write(&mut written);
     }
     written
 }
@@ -83,7 +88,7 @@ pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks:
 pub fn rewrite(resource: Resource, ids: &[String], change: impl Fn(&mut Observation)) {
     let batch = Batch {
         resource,
-        manner: Manner::Many,
+        kind: Kind::Many,
         deleted_users: DeletedUsers::Keep,
         observations: Vec::new(),
     };
@@ -120,31 +125,22 @@ fn by_resource(round: Vec<Observation>) -> Vec<Vec<Observation>> {
     batches
 }
 
-/// The statements of a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    One,
-    Many,
-    Counting,
-    Reading,
-}
-
 /// What is told of rows of one table, of each once.
 struct Batch {
     resource: Resource,
-    manner: Manner,
+    kind: Kind,
     deleted_users: DeletedUsers,
     observations: Vec<Observation>,
 }
 
 impl Batch {
-    fn new(mut observations: Vec<Observation>, manner: Manner, deleted_users: DeletedUsers) -> Self {
+    fn new(mut observations: Vec<Observation>, kind: Kind, deleted_users: DeletedUsers) -> Self {
         for observation in &mut observations {
             observation.take_deleted(deleted_users);
         }
         Self {
             resource: observations[0].resource,
-            manner,
+            kind,
             deleted_users,
             observations,
         }
@@ -157,13 +153,16 @@ impl Batch {
             known.insert(outcome.id.clone());
             changes += outcome.note(self.resource, written);
         }
-        // The statement has locked the rows of these. A placeholder has nothing to say of its row.
+        // A placeholder has nothing to say of its row.
         let mut rest = std::mem::take(&mut self.observations);
         rest.retain(|told| !told.is_placeholder() && !known.contains(&told.id));
         if rest.is_empty() {
             return changes;
         }
         let joined = self.join(rest, written);
+        if self.kind == Kind::Insert {
+            self.kind = Kind::Update;
+        }
         for outcome in self.run(&joined, true) {
             changes += outcome.note(self.resource, written);
         }
@@ -224,7 +223,7 @@ impl Batch {
             (known.stored(), row.required(11))
         };
         let _by_index = ByIndex::enter();
-        statement_for(self.resource, Manner::Reading).query(&arguments, read)
+        statement_for(self.resource, Kind::Reading).query(&arguments, read)
     }
 
     /// Runs the statement that writes the rows; gives those that it wrote.
@@ -232,14 +231,15 @@ impl Batch {
         if rows.is_empty() {
             return Vec::new();
         }
-        let source = match self.manner {
-            Manner::One => Source::One,
-            _ => Source::Many,
-        };
+        let source = self.kind.source();
         let mut arguments = Input::of(self.resource, rows).into_arguments(source);
         arguments.push(is_joined.into_datum());
+        let live = rows[0].live.as_ref();
+        let names = live.map_or_else(Vec::new, Live::member_names);
+        let names: Vec<_> = names.iter().map(|name| name.as_ref().into_datum()).collect();
+        arguments.push(Some(array(&names, ParameterType::Text)));
         let _by_index = (source == Source::Many).then(ByIndex::enter);
-        statement_for(self.resource, self.manner).query(&arguments, |row| Outcome::read(row, self.manner))
+        statement_for(self.resource, self.kind).query(&arguments, |row| Outcome::read(row, self.kind))
     }
 }
 
@@ -251,9 +251,9 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn read(row: &Row, manner: Manner) -> Self {
+    fn read(row: &Row, kind: Kind) -> Self {
         let mut changes = Changes::default();
-        if manner == Manner::Counting {
+        if kind == Kind::Counting {
             let count = |column| i64::from(row.required::<bool>(column));
             changes = Changes {
                 inserted: count(5),
@@ -297,23 +297,16 @@ fn time(row: &Row, column: i32) -> Option<i64> {
         .map(|time| clock::unix_micros(time.into()))
 }
 
-/// The four statements of each resource.
-struct Statements([[Option<&'static Prepared>; 4]; Resource::ALL.len()]);
+/// The statements of each resource.
+struct Statements([[Option<&'static Prepared>; Kind::COUNT]; Resource::ALL.len()]);
 
 static STATEMENTS: BackendLocal<Statements> =
-    BackendLocal::new(Statements([const { [None; 4] }; Resource::ALL.len()]));
+    BackendLocal::new(Statements([const { [None; Kind::COUNT] }; Resource::ALL.len()]));
 
-fn statement_for(resource: Resource, manner: Manner) -> &'static Prepared {
+fn statement_for(resource: Resource, kind: Kind) -> &'static Prepared {
     STATEMENTS.with(|statements| {
         // A statement is made once per backend and used until it ends.
-        let statement = &mut statements.0[resource as usize][manner as usize];
-        *statement.get_or_insert_with(|| {
-            Box::leak(Box::new(match manner {
-                Manner::One => statement::prepare(resource, Source::One),
-                Manner::Many => statement::prepare(resource, Source::Many),
-                Manner::Counting => statement::prepare_counting(resource),
-                Manner::Reading => statement::prepare_reading(resource),
-            }))
-        })
+        let statement = &mut statements.0[resource as usize][kind as usize];
+        *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare(resource, kind))))
     })
 }

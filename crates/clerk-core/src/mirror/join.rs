@@ -138,6 +138,14 @@ fn version_of(text: &str) -> Option<Version> {
     Some((updated_at.parse().ok()?, observed_at.parse().ok()?))
 }
 
+impl Live {
+    /// The names of the members in `data`.
+    pub fn member_names(&self) -> Vec<Cow<'_, str>> {
+        let object = RawObject::inside(&self.data).unwrap_or_default();
+        object.into_members().map(|(name, _)| name).collect()
+    }
+}
+
 impl Observation {
     /// What both say. Where two values of a member have one version the greater text wins, so both must write values as jsonb does
     /// unless [`Observation::ties_with`] says that it does not matter.
