@@ -24,6 +24,10 @@ CREATE TABLE clerk.sync_runs (
     last_error text,
     last_hint text,
     trace_id text,
+    cause text CHECK (cause OPERATOR(pg_catalog.=) ANY (ARRAY[
+        'secret key', 'not allowed', 'not found', 'too many requests', 'clerk', 'request', 'address', 'network', 'database',
+        'too many missing'
+    ])),
     CHECK (pg_catalog.num_nulls(subject_id) OPERATOR(pg_catalog.=)
            CASE WHEN pg_catalog.starts_with(kind, 'sync_') THEN 0 ELSE 1 END)
 );
@@ -50,6 +54,7 @@ COMMENT ON COLUMN clerk.sync_runs.next_attempt_at IS 'When it goes on after such
 COMMENT ON COLUMN clerk.sync_runs.last_error IS 'What stopped it last; NULL once it has got on.';
 COMMENT ON COLUMN clerk.sync_runs.last_hint IS 'What to do about it.';
 COMMENT ON COLUMN clerk.sync_runs.trace_id IS 'Clerk''s trace id of the answer that stopped it; Clerk''s support asks for it.';
+COMMENT ON COLUMN clerk.sync_runs.cause IS 'What has to be looked at: secret key (Clerk does not accept it), not allowed (a feature that the instance does not have), not found, too many requests, clerk (it answers with an error of its own), request (this version of clerk_sync asks for something that Clerk does not take), address (whoever answers is not Clerk), network (nobody answers), database, or too many missing (rows that Clerk did not list). NULL as last_error.';
 COMMENT ON SEQUENCE clerk.sync_runs_id_seq IS 'Numbers of runs.';
 
 CREATE TABLE clerk.sync_steps (
@@ -97,12 +102,16 @@ CREATE TABLE clerk.sync_watermarks (
     issuer text NOT NULL REFERENCES clerk.instances (issuer) ON UPDATE CASCADE ON DELETE CASCADE,
     resource text NOT NULL,
     read_until timestamptz NOT NULL,
+    read_whole_at timestamptz,
+    unlisted bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (issuer, resource)
 );
-COMMENT ON TABLE clerk.sync_watermarks IS 'How far back an incremental reconcile has to read.';
+COMMENT ON TABLE clerk.sync_watermarks IS 'What has been read of each table: how far back an incremental reconcile has to read, and when everything was read last.';
 COMMENT ON COLUMN clerk.sync_watermarks.issuer IS 'The instance.';
 COMMENT ON COLUMN clerk.sync_watermarks.resource IS 'The table.';
 COMMENT ON COLUMN clerk.sync_watermarks.read_until IS 'What Clerk had changed by then, by Clerk''s clock, has been read.';
+COMMENT ON COLUMN clerk.sync_watermarks.read_whole_at IS 'When the whole list was last read to its end. NULL: never, so of what was before the first webhook nothing is known.';
+COMMENT ON COLUMN clerk.sync_watermarks.unlisted IS 'How many rows Clerk counted then and did not list, also when it was asked again.';
 
 CREATE VIEW clerk.sync_progress AS
 SELECT
@@ -159,7 +168,7 @@ CREATE FUNCTION clerk.start_backfill(resources text[] DEFAULT NULL, restart bool
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_start_backfill';
 COMMENT ON FUNCTION clerk.start_backfill(text[], boolean, text) IS
-    'Has a background worker read everything that Clerk has into the mirror, once the transaction commits, and returns the number of the run in clerk.sync_runs. resources names tables of the mirror; NULL means all that the instance mirrors and Clerk lists. A backfill that was cancelled, failed or is still under way is gone on with, and its number returned, unless restart is true, which ends it and begins anew, or other resources are named; So is a full reconcile that waits or is under way, which reads the same, unless restart is true or resources are named. instance is an issuer or an instance id; NULL is the only one. Rows are joined as webhooks are, so both may arrive at once. Raises 55000 without an instance or a secret key (clerk.set_secret_key()), 22004 if restart is NULL or resources contains NULL, 22023 for resources that cannot be read or if there are several instances and none is named, 42704 for an unknown one. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+    'Has a background worker read everything that Clerk has into the mirror, once the transaction commits, and returns the number of the run in clerk.sync_runs. resources names tables of the mirror; NULL means all that the instance mirrors and Clerk lists. A backfill of the same tables that was cancelled, failed or is still under way is gone on with, and its number returned, unless restart is true, which ends it and begins anew. So is a full reconcile that waits or is under way, which reads the same, unless restart is true or resources are named. instance is an issuer or an instance id; NULL is the only one. Rows are joined as webhooks are, so both may arrive at once. Raises 55000 without an instance or a secret key (clerk.set_secret_key()), 22004 if restart is NULL or resources contains NULL, 22023 for resources that cannot be read or if there are several instances and none is named, 42704 for an unknown one. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
 CREATE FUNCTION clerk.start_reconcile("full" boolean DEFAULT false, confirm_missing boolean DEFAULT false, instance text DEFAULT NULL)
     RETURNS bigint
@@ -174,14 +183,14 @@ CREATE FUNCTION clerk.sync_user(id text, instance text DEFAULT NULL) RETURNS big
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_sync_user';
 COMMENT ON FUNCTION clerk.sync_user(text, text) IS
-    'Has a background worker ask Clerk for one user and their memberships, once the transaction commits, whatever other run is under way; returns the number of the run in clerk.sync_runs. What Clerk does not know any more is gone from the mirror. NULL for a NULL id. An id that is no user''s raises 22023; otherwise raises as clerk.start_backfill(). VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+    'Has a background worker ask Clerk for one user with their memberships, sessions and subscription, as far as these tables are mirrored, once the transaction commits, whatever other run is under way; returns the number of the run in clerk.sync_runs. What Clerk does not know any more is gone from the mirror. NULL for a NULL id. An id that is no user''s raises 22023; otherwise raises as clerk.start_backfill(). VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
 CREATE FUNCTION clerk.sync_organization(id text, instance text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_sync_organization';
 COMMENT ON FUNCTION clerk.sync_organization(text, text) IS
-    'As clerk.sync_user(), for one organization with its memberships, invitations and domains. NULL for a NULL id. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
+    'As clerk.sync_user(), for one organization with its memberships, invitations, domains and subscription. NULL for a NULL id. VOLATILE. Callable by the owner and roles given clerk.grant_admin().';
 
 CREATE FUNCTION clerk.cancel_run(id bigint) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER

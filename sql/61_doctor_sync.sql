@@ -26,16 +26,21 @@ CREATE FUNCTION clerk.doctor_runs() RETURNS SETOF clerk.finding
 AS $body$
     WITH instance AS (
         SELECT i.issuer, EXISTS (SELECT FROM clerk.secrets AS s WHERE s.kind = 'secret_key' AND s.issuer = i.issuer) AS has_key,
-            (
-                SELECT max(r.finished_at) FROM clerk.sync_runs AS r
-                WHERE r.issuer = i.issuer AND r.state = 'done' AND (r.kind = 'backfill' OR r.kind = 'reconcile' AND r.full_walk)
-            ) AS read_whole_at,
+            history.read_whole_at, history.never_read, history.unlisted,
             (
                 SELECT max(r.finished_at) FROM clerk.sync_runs AS r
                 WHERE r.issuer = i.issuer AND r.state = 'done' AND r.kind IN ('backfill', 'reconcile')
             ) AS compared_at,
             (SELECT s.reconcile_every FROM clerk.settings AS s) AS reconcile_every
-        FROM clerk.instances AS i
+        FROM clerk.instances AS i CROSS JOIN LATERAL (
+            -- Items come with their subscriptions, and sessions are listed person by person only.
+            SELECT CASE WHEN bool_and(w.read_whole_at IS NOT NULL) THEN min(w.read_whole_at) END,
+                string_agg(t.name, ', ' ORDER BY t.at) FILTER (WHERE w.read_whole_at IS NULL),
+                string_agg(format('%s %s', w.unlisted, t.name), ', ' ORDER BY t.at) FILTER (WHERE w.unlisted > 0)
+            FROM unnest(i.mirror) WITH ORDINALITY AS t (name, at)
+            LEFT JOIN clerk.sync_watermarks AS w ON w.issuer = i.issuer AND w.resource = t.name
+            WHERE t.name NOT IN ('sessions', 'subscription_items')
+        ) AS history (read_whole_at, never_read, unlisted)
     ), latest AS (
         -- Of each kind, because an old failure that a later run made good is history.
         SELECT DISTINCT ON (r.issuer, r.kind, r.full_walk) r.* FROM clerk.sync_runs AS r
@@ -48,8 +53,10 @@ AS $body$
     )
     (
         SELECT 'history',
-            CASE WHEN i.read_whole_at IS NOT NULL THEN 'ok' WHEN i.has_key THEN 'warning' ELSE 'note' END,
-            format('%s: last read whole %s', i.issuer, clerk.when_and_age(i.read_whole_at)),
+            CASE WHEN i.never_read IS NULL AND i.unlisted IS NULL THEN 'ok' WHEN i.has_key THEN 'warning' ELSE 'note' END,
+            format('%s: %s', i.issuer, concat_ws('; ',
+                CASE WHEN i.never_read IS NULL THEN 'last read whole ' || clerk.when_and_age(i.read_whole_at) ELSE 'never read whole: ' || i.never_read END,
+                'counted by Clerk, but not listed: ' || i.unlisted)),
             'read whole once: no webhook tells of people from before there was one',
             format('SELECT clerk.start_backfill(instance => %L);', i.issuer) || CASE WHEN i.has_key THEN '' ELSE ' -- needs the secret key' END,
             clerk.sql_as_owner()
@@ -80,13 +87,32 @@ AS $body$
                 COALESCE(b.last_error, 'no worker took it')),
             COALESCE(b.last_hint, 'the last run of each kind ended well or gets on'),
             CASE
+                WHEN b.cause = 'secret key' THEN
+                    format('SELECT clerk.set_secret_key(''sk_…'', %L); -- as a parameter, because statements are logged', b.issuer) || E'\n' || b.again
                 WHEN b.state <> 'failed' THEN 'SELECT clerk.maintain();'
-                WHEN b.kind = 'backfill' THEN format('SELECT clerk.start_backfill(instance => %L);', b.issuer)
-                WHEN b.kind = 'reconcile' THEN format('SELECT clerk.start_reconcile("full" => %L, instance => %L);', b.full_walk, b.issuer)
-                ELSE format('SELECT clerk.%I(%L, instance => %L);', b.kind, b.subject_id, b.issuer)
+                WHEN b.cause = 'not allowed' THEN b.again || ' -- after switching the feature on in Clerk''s dashboard, or clerk.configure(mirror => …) without the table'
+                WHEN b.cause = 'address' THEN
+                    format('SELECT clerk.configure(issuer => %L, api_url => ''https://api.clerk.com/v1''); -- unless you have a proxy of your own', b.issuer)
+                        || E'\n' || b.again
+                WHEN b.cause = 'not found' THEN b.again || ' -- if the secret key is of this instance'
+                WHEN b.cause = 'request' THEN 'ALTER EXTENSION clerk_sync UPDATE; -- after installing a newer version' || E'\n' || b.again
+                WHEN b.cause = 'too many requests' THEN b.again || ' -- once other applications leave the instance requests'
+                WHEN b.cause = 'clerk' THEN b.again || ' -- once https://status.clerk.com shows no incident'
+                WHEN b.cause = 'network' THEN b.again || ' -- once the database server reaches api_url; clerk.http_proxy names a proxy'
+                WHEN b.cause = 'too many missing' THEN
+                    format('SELECT clerk.start_reconcile("full" => true, confirm_missing => true, instance => %L); -- if they really are gone', b.issuer)
+                ELSE b.again
             END,
             clerk.sql_as_owner()
-        FROM bad AS b ORDER BY b.id
+        FROM (
+            SELECT r.*, CASE
+                WHEN r.kind = 'backfill' THEN format('SELECT clerk.start_backfill(ARRAY[%s], instance => %L);',
+                    (SELECT string_agg(quote_literal(t.name), ', ' ORDER BY t.at) FROM unnest(r.resources) WITH ORDINALITY AS t (name, at)), r.issuer)
+                WHEN r.kind = 'reconcile' THEN format('SELECT clerk.start_reconcile("full" => %L, instance => %L);', r.full_walk, r.issuer)
+                ELSE format('SELECT clerk.%I(%L, instance => %L);', r.kind, r.subject_id, r.issuer)
+            END AS again
+            FROM bad AS r
+        ) AS b ORDER BY b.id
     )
     UNION ALL
     SELECT 'runs', 'ok', 'no run failed or is stuck', 'the last run of each kind ended well or gets on', NULL, NULL WHERE NOT EXISTS (SELECT FROM bad)
@@ -121,8 +147,12 @@ AS $body$
         FROM clerk.sync_runs AS r JOIN clerk.sync_steps AS s ON s.run_id = r.id
         WHERE r.kind = 'reconcile' AND s.finished_at IS NOT NULL
           AND s.started_at > COALESCE(clerk.last_delivery_at(), '-infinity') + interval '1 hour'
-          -- What the very first run finds is history.
-          AND EXISTS (SELECT FROM clerk.sync_runs AS earlier WHERE earlier.issuer = r.issuer AND earlier.id < r.id AND earlier.state = 'done')
+          -- What the very first run through a table finds is history.
+          AND EXISTS (
+              SELECT FROM clerk.sync_runs AS earlier
+              WHERE earlier.issuer = r.issuer AND earlier.id < r.id AND earlier.state = 'done' AND earlier.subject_id IS NULL
+                AND s.resource = ANY (earlier.resources)
+          )
     ) AS found (untold, since, is_used)
 $body$;
 COMMENT ON FUNCTION clerk.doctor_endpoint() IS

@@ -33,7 +33,14 @@ FROM (SELECT pg_catalog.count(*) FROM clerk.instances) AS i (instances),
         FROM clerk.handler_runs AS h
     ) AS h (handler_calls, handler_calls_quarantined),
     (
-        SELECT pg_catalog.max(b.finished_at) FILTER (WHERE b.kind OPERATOR(pg_catalog.=) 'backfill'),
+        SELECT pg_catalog.max(b.finished_at) FILTER (
+                WHERE b.kind OPERATOR(pg_catalog.=) 'backfill' AND NOT EXISTS (
+                    SELECT FROM clerk.instances AS i, pg_catalog.unnest(i.mirror) AS t (name)
+                    WHERE i.issuer OPERATOR(pg_catalog.=) b.issuer
+                      AND t.name OPERATOR(pg_catalog.<>) ALL (ARRAY['sessions', 'subscription_items'])
+                      AND t.name OPERATOR(pg_catalog.<>) ALL (b.resources)
+                )
+            ),
             pg_catalog.max(b.finished_at) FILTER (WHERE b.kind OPERATOR(pg_catalog.=) 'reconcile'),
             pg_catalog.max(b.finished_at) FILTER (WHERE b.kind OPERATOR(pg_catalog.=) 'reconcile' AND b.full_walk)
         FROM clerk.sync_runs AS b WHERE b.state OPERATOR(pg_catalog.=) 'done'
@@ -69,7 +76,7 @@ COMMENT ON COLUMN clerk.status.handler_calls IS 'Number of calls of handlers tha
 COMMENT ON COLUMN clerk.status.handler_calls_quarantined IS 'Number of those that were given up.';
 COMMENT ON COLUMN clerk.status.last_round_at IS 'When the last round of maintenance ended.';
 COMMENT ON COLUMN clerk.status.last_round_error IS 'What failed in it; NULL if nothing did.';
-COMMENT ON COLUMN clerk.status.last_backfill_at IS 'When a backfill last ended well.';
+COMMENT ON COLUMN clerk.status.last_backfill_at IS 'When a backfill of everything that its instance mirrors last ended well.';
 COMMENT ON COLUMN clerk.status.last_reconcile_at IS 'When a reconcile of any kind last ended well.';
 COMMENT ON COLUMN clerk.status.last_full_reconcile_at IS 'When a full reconcile last ended well.';
 COMMENT ON COLUMN clerk.status.open_runs IS 'Number of runs that wait or are under way.';

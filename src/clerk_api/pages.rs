@@ -102,6 +102,16 @@ impl Walker {
         self.walk.total()
     }
 
+    /// How many rows there are now that the list was read, if Clerk counts them. Those that came to be meanwhile were seen or not, so
+    /// they do not count.
+    pub fn total_now(&self, backend: &mut Backend) -> Result<Option<u64>, ApiFault> {
+        if self.walk.listing().count_path().is_none() {
+            return Ok(self.walk.total());
+        }
+        let (now, _) = count(backend, &self.walk)?;
+        Ok(Some(self.walk.total().map_or(now, |total| total.min(now))))
+    }
+
     /// What the last row that was seen is sorted by, in microseconds since 1970.
     pub fn edge(&self) -> Option<i64> {
         self.walk.edge()

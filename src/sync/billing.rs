@@ -1,25 +1,34 @@
-//! Subscriptions, which Clerk gives payer by payer only.
+//! Subscriptions, which Clerk gives payer by payer only, and attempts to pay, which it gives statement by statement.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clerk_core::backend_api::{ApiFault, FaultKind, Listing};
 use clerk_core::mirror::{Resource, split_objects};
+use pgrx::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::apply::{Origin, Tally, apply_objects};
+use super::apply::{Manner, Origin, Tally, apply_objects};
+use super::kind::Kind;
 use super::page::{Halt, ask, holding, save};
 use super::run::Run;
 use super::step::Step;
+use super::walk::{known_until, note_read};
 use crate::clerk_api::objects::Sighting;
-use crate::clerk_api::pages::Walker;
+use crate::clerk_api::pages::{Page, Walker};
 use crate::clerk_api::{Backend, objects};
+use crate::mirror::prepared::Prepared;
+use crate::mirror::setup::{Setup, Source};
 
-/// An item as it is listed. Its subscription is not told.
+/// How long a statement may still get attempts to pay it: an incremental reconcile reads those of so much time again.
+const OPEN_STATEMENT_MICROS: i64 = 31 * 86_400 * 1_000_000;
+
+/// An item as it is listed. Its subscription is not told, and who pays perhaps by an id only.
 #[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(borrow)]
-    payer: Option<&'a RawValue>,
+struct Item {
+    payer_id: Option<String>,
+    payer: Option<Payer>,
 }
 
 /// Who pays for something. The side that is not meant is empty, or absent.
@@ -52,40 +61,176 @@ pub fn subscriptions(run: &Run, step: &mut Step, backend: &mut Backend) -> Resul
     let mut known: HashSet<String> = HashSet::new();
     let mut walker = Walker::new(listing, step.position.walk.as_ref());
     while let Some(page) = ask(|| walker.next_page(backend))? {
-        let asked = ask_payers(backend, page.objects(), &mut known)?;
+        let payers = payers(run, page.objects())?;
+        let nameless = payers.iter().filter(|payer| payer.is_none()).count() as i64;
+        let asked = ask_payers(backend, payers.into_iter().flatten(), &mut known)?;
         save(run, step, |step, setup, source, manner| {
             let mut tally = Tally::of_page();
+            if source.policy.mirrors(Resource::SubscriptionItems) {
+                let origin = Origin::at(page.observed_at, setup, source);
+                apply_objects(
+                    Resource::SubscriptionItems,
+                    page.objects(),
+                    &origin,
+                    manner,
+                    &mut tally,
+                );
+            }
             for asked in &asked {
-                let origin = Origin::at(asked.observed_at, setup, source);
-                let list = format!("[{}]", asked.subscription);
-                apply_objects(step.resource, &list, &origin, manner, &mut tally);
+                apply_subscription(step, asked, setup, source, manner, &mut tally);
             }
             step.position.walk = Some(walker.position());
+            step.position.nameless += nameless;
             step.done = walker.seen() as i64;
             step.total = walker.total().map(|total| total as i64);
             tally
         })?;
     }
+    let note = (step.position.nameless > 0).then(|| {
+        format!(
+            "of {} items Clerk does not tell who pays, so their subscriptions could not be asked for",
+            step.position.nameless
+        )
+    });
+    end(run, step, &walker, true, note.as_deref())
+}
+
+/// The subscription of one user or organization.
+pub fn subscription_of(run: &Run, step: &mut Step, backend: &mut Backend, payer: &str) -> Result<(), Halt> {
+    let asked = ask_payers(backend, std::iter::once(payer.to_owned()), &mut HashSet::new())?;
+    save(run, step, |step, setup, source, manner| {
+        let mut tally = Tally::of_page();
+        for asked in &asked {
+            apply_subscription(step, asked, setup, source, manner, &mut tally);
+        }
+        (step.done, step.total) = (asked.len() as i64, Some(asked.len() as i64));
+        tally
+    })?;
     holding(run, |_, _| step.finish(None))
 }
 
-/// The subscriptions of those who pay for these items and were not asked before.
-fn ask_payers(backend: &mut Backend, items: &str, known: &mut HashSet<String>) -> Result<Vec<Asked>, Halt> {
+fn apply_subscription(
+    step: &Step,
+    asked: &Asked,
+    setup: &Setup,
+    source: &Source,
+    manner: Manner,
+    tally: &mut Tally,
+) {
+    let origin = Origin::at(asked.observed_at, setup, source);
+    let list = format!("[{}]", asked.subscription);
+    apply_objects(step.resource, &list, &origin, manner, tally);
+}
+
+/// Attempts to pay, which Clerk lists statement by statement, the newest first.
+pub fn payment_attempts(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
+    let is_incremental = run.kind == Kind::Reconcile && !run.full_walk;
+    let known = known_until(run, step.resource)?.filter(|_| is_incremental);
+    let down_to = known.map(|known| known.saturating_sub(OPEN_STATEMENT_MICROS));
+    let mut is_whole = true;
+    let mut walker = Walker::new(Listing::statements(), step.position.walk.as_ref());
+    while let Some(statements) = ask(|| walker.next_page(backend))? {
+        let mut pages = Vec::new();
+        for statement in &statements.ids {
+            pages.append(&mut attempts_of(backend, statement)?);
+        }
+        save(run, step, |step, setup, source, manner| {
+            let mut tally = Tally::of_page();
+            for page in &pages {
+                let origin = Origin::at(page.observed_at, setup, source);
+                apply_objects(step.resource, page.objects(), &origin, manner, &mut tally);
+                step.done += page.ids.len() as i64;
+            }
+            step.position.walk = Some(walker.position());
+            tally
+        })?;
+        if down_to.is_some_and(|down_to| walker.edge().is_some_and(|edge| edge < down_to)) {
+            is_whole = false;
+            break;
+        }
+    }
+    end(run, step, &walker, is_whole, None)
+}
+
+fn attempts_of(backend: &mut Backend, statement: &str) -> Result<Vec<Page>, Halt> {
+    let mut walker = Walker::new(Listing::payment_attempts_of_statement(statement), None);
+    let mut pages = Vec::new();
+    loop {
+        match ask(|| walker.next_page(backend)) {
+            Ok(Some(page)) => pages.push(page),
+            Ok(None) => return Ok(pages),
+            // It has gone meanwhile.
+            Err(Halt::Api(fault)) if fault.kind == FaultKind::NotFound => return Ok(pages),
+            Err(halt) => return Err(halt),
+        }
+    }
+}
+
+fn end(run: &Run, step: &mut Step, walker: &Walker, is_whole: bool, note: Option<&str>) -> Result<(), Halt> {
+    let lacking = walker
+        .total()
+        .map_or(0, |total| total.saturating_sub(walker.seen()));
+    step.position.counted = walker.total().unwrap_or(0) as i64;
+    step.position.unlisted = if is_whole { lacking as i64 } else { 0 };
+    holding(run, |_, _| {
+        if let Some(began_at) = walker.began_at() {
+            note_read(
+                run,
+                step.resource,
+                began_at,
+                is_whole.then_some(step.position.unlisted),
+            );
+        }
+        step.note_listed();
+        step.finish(note);
+    })
+}
+
+/// Who pays for each of these items; None if it is not told and not known here.
+fn payers(run: &Run, items: &str) -> Result<Vec<Option<String>>, Halt> {
+    let items = split_objects(items).unwrap_or_default().into_iter();
+    let items: Vec<Item> = items.filter_map(|item| serde_json::from_str(item).ok()).collect();
+    let ids: Vec<String> = items.iter().filter_map(|item| item.payer_id.clone()).collect();
+    let known = holding(run, |_, _| known_payers(&ids))?;
+    let payer = |item: Item| {
+        let told = item.payer.and_then(Payer::id);
+        told.or_else(|| known.get(&item.payer_id?).cloned())
+    };
+    Ok(items.into_iter().map(payer).collect())
+}
+
+/// Which person or organization the mirror knows under the id of a payer.
+fn known_payers(ids: &[String]) -> HashMap<String, String> {
+    static KNOWN: Prepared = Prepared::new(
+        "SELECT p.payer_id, COALESCE(max(p.payer_user_id), max(p.payer_organization_id)) FROM (
+             SELECT s.payer_id, s.payer_user_id, s.payer_organization_id FROM clerk.subscriptions AS s WHERE s.payer_id = ANY ($1)
+             UNION ALL
+             SELECT i.payer_id, i.payer_user_id, i.payer_organization_id FROM clerk.subscription_items AS i WHERE i.payer_id = ANY ($1)
+             UNION ALL
+             SELECT a.payer_id, a.payer_user_id, a.payer_organization_id FROM clerk.payment_attempts AS a WHERE a.payer_id = ANY ($1)
+         ) AS p GROUP BY p.payer_id",
+        &[pg_sys::TEXTARRAYOID],
+    );
+    let pairs = KNOWN.query(&[ids.to_vec().into_datum()], |row| {
+        Some((row.get::<String>(1)?, row.get::<String>(2)?))
+    });
+    pairs.into_iter().flatten().collect()
+}
+
+/// The subscriptions of those who were not asked before.
+fn ask_payers(
+    backend: &mut Backend,
+    payers: impl Iterator<Item = String>,
+    known: &mut HashSet<String>,
+) -> Result<Vec<Asked>, Halt> {
     let mut asked = Vec::new();
-    for item in split_objects(items).unwrap_or_default() {
-        let payer = serde_json::from_str::<Item>(item)
-            .ok()
-            .and_then(|item| item.payer);
-        let Some(payer) = payer else { continue };
-        let id = serde_json::from_str::<Payer>(payer.get())
-            .ok()
-            .and_then(Payer::id);
-        let Some(id) = id.filter(|id| known.insert(id.clone())) else {
+    for payer in payers {
+        if !known.insert(payer.clone()) {
             continue;
-        };
-        if let Sighting::Seen(answer) = ask(|| objects::subscription(backend, &id))? {
+        }
+        if let Sighting::Seen(answer) = ask(|| objects::subscription(backend, &payer))? {
             asked.push(Asked {
-                subscription: with_payer(&answer.body, payer.get()),
+                subscription: with_payer(&answer.body, &payer),
                 observed_at: answer.observed_at,
             });
         }
@@ -93,15 +238,25 @@ fn ask_payers(backend: &mut Backend, items: &str, known: &mut HashSet<String>) -
     Ok(asked)
 }
 
-/// A subscription as the Backend API shows it does not tell who pays, but by an id that is good for nothing else.
+/// A subscription as the Backend API shows it tells who pays by an id that is good for nothing else. It was asked for by the person or
+/// the organization, so that is who pays.
 fn with_payer(subscription: &str, payer: &str) -> String {
     let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(subscription).ok();
-    match (members, subscription.trim().strip_prefix('{')) {
-        (Some(members), Some(rest)) if !members.is_empty() && !members.contains_key("payer") => {
-            format!("{{\"payer\":{payer},{rest}")
-        }
-        _ => subscription.to_owned(),
+    let (Some(members), Some(rest)) = (members, subscription.trim().strip_prefix('{')) else {
+        return subscription.to_owned();
+    };
+    if members.is_empty() || members.contains_key("payer") {
+        return subscription.to_owned();
     }
+    let payer_id = members.get("payer_id").map_or("null", |id| id.get());
+    let (user_id, organization_id) = if payer.starts_with("org_") {
+        ("", payer)
+    } else {
+        (payer, "")
+    };
+    let payer = json!({ "user_id": user_id, "organization_id": organization_id }).to_string();
+    let payer = payer.trim_start_matches('{');
+    format!("{{\"payer\":{{\"id\":{payer_id},{payer},{rest}")
 }
 
 #[cfg(test)]
@@ -111,11 +266,15 @@ mod unit {
     #[test]
     fn a_subscription_gets_its_payer() {
         assert_eq!(
-            with_payer(r#" {"id":"csub_1"}"#, r#"{"user_id":"user_1"}"#),
-            r#"{"payer":{"user_id":"user_1"},"id":"csub_1"}"#
+            with_payer(r#" {"id":"csub_1","payer_id":"cpayer_1"}"#, "user_1"),
+            r#"{"payer":{"id":"cpayer_1","organization_id":"","user_id":"user_1"},"id":"csub_1","payer_id":"cpayer_1"}"#
+        );
+        assert_eq!(
+            with_payer(r#"{"id":"csub_1"}"#, "org_1"),
+            r#"{"payer":{"id":null,"organization_id":"org_1","user_id":""},"id":"csub_1"}"#
         );
         let told = r#"{"id":"csub_1","payer":{"user_id":"user_2"}}"#;
-        assert_eq!(with_payer(told, r#"{"user_id":"user_1"}"#), told);
-        assert_eq!(with_payer("{}", "{}"), "{}");
+        assert_eq!(with_payer(told, "user_1"), told);
+        assert_eq!(with_payer("{}", "user_1"), "{}");
     }
 }

@@ -113,6 +113,23 @@ impl Counts {
     }
 }
 
+/// How many rows were seen since then, or could not be applied: as many different ones were listed.
+pub fn seen_since(run: &Run, resource: Resource, since: i64, (setup, source): (&Setup, &Source)) -> i64 {
+    let select = format!(
+        "SELECT (SELECT count(*) FROM clerk.{table} AS t WHERE NOT t.deleted AND t.last_seen_at >= $3 AND {OF_INSTANCE})
+              + (SELECT s.failed FROM clerk.sync_steps AS s WHERE s.run_id = $4 AND s.resource = $5)",
+        table = resource.table()
+    );
+    let arguments = [
+        source.instance_id.clone().into(),
+        is_only(setup).into(),
+        time(since),
+        run.id.into(),
+        resource.table().into(),
+    ];
+    sql::query(|| Spi::get_one_with_args::<i64>(&select, &arguments)).unwrap_or(0)
+}
+
 /// Whether what a row belongs to is there, as far as is known.
 fn has_parents(resource: Resource) -> &'static str {
     match resource {

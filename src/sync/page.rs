@@ -54,6 +54,7 @@ impl Halt {
                 message: fault.message.clone(),
                 hint: fault.hint.clone(),
                 trace_id: fault.trace_id.clone(),
+                cause: fault.cause(),
             },
             Self::Sql(error) => Trouble {
                 message: error.to_string(),
@@ -65,11 +66,13 @@ impl Halt {
                         .unwrap_or("The server log may say more. Mend the cause.")
                 ),
                 trace_id: None,
+                cause: "database",
             },
             Self::Cancelled | Self::NotOurs => Trouble {
                 message: "the run was cancelled".to_owned(),
                 hint: String::new(),
                 trace_id: None,
+                cause: "database",
             },
         }
     }

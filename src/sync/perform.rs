@@ -12,7 +12,7 @@ use super::page::{Halt, ask, holding, save};
 use super::plan::{self, Absence, absence};
 use super::run::{Run, Trouble};
 use super::step::{self, Phase, Step};
-use super::walk::{Walked, known_until, note_read_until, walk};
+use super::walk::{Walked, known_until, note_read, walk};
 use super::{billing, missing, subject};
 use crate::clerk_api::Backend;
 use crate::error::Fault;
@@ -20,6 +20,8 @@ use crate::mirror::setup;
 use crate::workers::one_shot::nap;
 use crate::workers::{cancellable, transaction};
 
+/// How often a list is read again because it showed fewer rows than Clerk counts.
+const MAX_REREADS: u32 = 3;
 /// How long an interrupt may be on its way.
 const INTERRUPT: Duration = Duration::from_secs(1);
 
@@ -57,7 +59,13 @@ fn work_off(run: &Run) -> Result<(), Halt> {
     while let Some(mut step) = holding(run, |_, _| step::next(run))? {
         match work_off_step(run, &mut step, &mut backend) {
             Err(Halt::Api(fault)) if is_not_there(&step, &fault) => {
-                holding(run, |_, _| step.finish(Some(&fault.message)))?;
+                // Of what the instance does not have everything is known.
+                holding(run, |_, _| {
+                    if let Some(observed_at) = fault.observed_at.filter(|_| run.subject_id.is_none()) {
+                        note_read(run, step.resource, observed_at, Some(0));
+                    }
+                    step.finish(Some(&fault.message));
+                })?;
             }
             other => other?,
         }
@@ -83,6 +91,7 @@ fn refusal(run: &Run) -> Option<Trouble> {
                clerk.configure_mirror(missing_threshold => …) says how many are too many."
             .to_owned(),
         trace_id: None,
+        cause: "too many missing",
     })
 }
 
@@ -90,6 +99,7 @@ fn work_off_step(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<()
     match (run.kind, step.resource, step.position.phase) {
         (Kind::SyncUser | Kind::SyncOrganization, _, _) => subject::sync(run, step, backend),
         (_, Resource::Subscriptions, _) => billing::subscriptions(run, step, backend),
+        (_, Resource::PaymentAttempts, _) => billing::payment_attempts(run, step, backend),
         (_, _, Phase::Listing) => list(run, step, backend),
         (_, _, Phase::Judging) => judge(run, step),
         (_, _, Phase::Asking) => ask_for_the_rest(run, step, backend),
@@ -106,16 +116,26 @@ fn list(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
     } else {
         walk(run, step, backend, whole(resource), None)?
     };
+    if read_again(run, step, walked)? {
+        return Ok(());
+    }
+    let unlisted = step.position.unlisted;
     let phase = match absence(resource) {
+        // What lacks may be what was not listed.
+        Absence::ListTwice if unlisted > 0 => None,
         _ if run.full_walk => Some(Phase::Judging),
         // For placeholders, of which nothing but the id is known.
         Absence::AskById => Some(Phase::Asking),
         _ => None,
     };
     save(run, step, |step, _, _, _| {
-        note_read_until(run, resource, walked.began_at);
+        note_read(
+            run,
+            resource,
+            walked.began_at,
+            walked.is_whole.then_some(unlisted),
+        );
         step.position.walk = None;
-        step.position.began_at = Some(walked.began_at);
         step.position.seen = walked.seen;
         step.position.phase = phase.unwrap_or_default();
         step.note_listed();
@@ -125,6 +145,35 @@ fn list(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Halt> {
         Some(_) => Ok(()),
         None => holding(run, |_, _| step.finish(None)),
     }
+}
+
+/// Counts what a whole walk listed against Clerk's own count. If rows lack, the list is to be read again: true. But not if that
+/// brought nothing the last time, or was done often enough.
+fn read_again(run: &Run, step: &mut Step, walked: Walked) -> Result<bool, Halt> {
+    let began_at = *step.position.began_at.get_or_insert(walked.began_at);
+    let Some(total) = walked.total.and_then(|total| i64::try_from(total).ok()) else {
+        return Ok(false);
+    };
+    let resource = step.resource;
+    let listed = holding(run, |setup, source| {
+        missing::seen_since(run, resource, began_at, (setup, source))
+    })?;
+    let (before, rereads) = (step.position.unlisted, step.position.rereads);
+    let unlisted = (total - listed).max(0);
+    let goes_on = unlisted > 0 && rereads < MAX_REREADS && (rereads == 0 || unlisted < before);
+    save(run, step, |step, _, _, _| {
+        step.done = listed;
+        step.total = Some(total);
+        step.position.counted = total;
+        step.position.unlisted = unlisted;
+        step.position.began_at = Some(began_at);
+        if goes_on {
+            step.position.rereads = rereads + 1;
+            step.position.walk = None;
+        }
+        Tally::default()
+    })?;
+    Ok(goes_on)
 }
 
 /// Reads what is new. The first time, everything.

@@ -14,9 +14,11 @@ pub const ORDER: &[Resource] = &[
     Resource::OrganizationDomains,
     Resource::WaitlistEntries,
     Resource::Subscriptions,
+    Resource::PaymentAttempts,
 ];
 
-/// Those of `mirror` that can be read, in their order. Items of subscriptions come with their subscriptions.
+/// Those of `mirror` that can be read, in their order. Items of subscriptions come with their subscriptions, and sessions only with
+/// their person.
 pub fn readable(mirror: &[Resource]) -> Vec<Resource> {
     let order = ORDER.iter().copied();
     order.filter(|resource| mirror.contains(resource)).collect()

@@ -79,6 +79,8 @@ pub struct Trouble {
     pub message: String,
     pub hint: String,
     pub trace_id: Option<String>,
+    /// What has to be looked at, as `clerk.sync_runs.cause` has it.
+    pub cause: &'static str,
 }
 
 impl Run {
@@ -99,7 +101,7 @@ impl Run {
     pub fn hold_getting_on(&self) -> bool {
         static HOLD: Prepared = Prepared::new(
             "UPDATE clerk.sync_runs AS r
-             SET heartbeat_at = clock_timestamp(), attempts = 0, last_error = NULL, last_hint = NULL, trace_id = NULL
+             SET heartbeat_at = clock_timestamp(), attempts = 0, last_error = NULL, last_hint = NULL, trace_id = NULL, cause = NULL
              WHERE r.id = $1 AND r.issuer = $2 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()
              RETURNING r.id",
             &[pg_sys::INT8OID, pg_sys::TEXTOID],
@@ -127,10 +129,11 @@ impl Run {
         static END: Prepared = Prepared::new(
             "UPDATE clerk.sync_runs AS r
              SET state = $2, finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), last_error = $3, last_hint = $4,
-                 trace_id = $5
+                 trace_id = $5, cause = $6
              WHERE r.id = $1 AND r.state = 'running' AND r.worker_pid = pg_backend_pid()",
             &[
                 pg_sys::INT8OID,
+                pg_sys::TEXTOID,
                 pg_sys::TEXTOID,
                 pg_sys::TEXTOID,
                 pg_sys::TEXTOID,
@@ -148,6 +151,7 @@ impl Run {
                     .map(String::as_str)
             }),
             trouble_text(|trouble| trouble.trace_id.as_deref()),
+            trouble_text(|trouble| Some(trouble.cause)),
         ]);
     }
 
@@ -166,7 +170,7 @@ fn put_off(ids: &[i64], only_ours: bool, trouble: &Trouble, max_attempts: i32) {
              next_attempt_at = CASE WHEN r.attempts + 1 < $5 THEN
                  clock_timestamp() + LEAST(5 * 2.0 ^ LEAST(r.attempts, 20), 1800) * (0.8 + 0.4 * random()) * interval '1 second' END,
              finished_at = CASE WHEN r.attempts + 1 >= $5 THEN clock_timestamp() END,
-             last_error = $2, last_hint = $3, trace_id = $4
+             last_error = $2, last_hint = $3, trace_id = $4, cause = $7
          WHERE r.id = ANY ($1) AND r.state IN ('queued', 'running')
            AND (NOT $6 OR r.state = 'running' AND r.worker_pid = pg_backend_pid())",
         &[
@@ -176,6 +180,7 @@ fn put_off(ids: &[i64], only_ours: bool, trouble: &Trouble, max_attempts: i32) {
             pg_sys::TEXTOID,
             pg_sys::INT4OID,
             pg_sys::BOOLOID,
+            pg_sys::TEXTOID,
         ],
     );
     PUT_OFF.run(&[
@@ -187,6 +192,7 @@ fn put_off(ids: &[i64], only_ours: bool, trouble: &Trouble, max_attempts: i32) {
         trouble.trace_id.as_deref().into_datum(),
         max_attempts.into_datum(),
         only_ours.into_datum(),
+        trouble.cause.into_datum(),
     ]);
 }
 
@@ -209,6 +215,7 @@ pub fn put_off_all(issuer: &str, lane: Lane, error: &SqlError) {
         message: error.to_string(),
         hint: "The run could not be taken by its worker. Mend the cause; it is tried again.".to_owned(),
         trace_id: None,
+        cause: "database",
     };
     put_off(&due(issuer, lane), false, &trouble, setup::current().max_attempts);
 }
@@ -216,7 +223,7 @@ pub fn put_off_all(issuer: &str, lane: Lane, error: &SqlError) {
 /// Notes, in every run of the lane that is due, why no worker takes it.
 pub fn note_not_started(issuer: &str, lane: Lane, fault: &Fault) {
     static NOTE: Prepared = Prepared::new(
-        "UPDATE clerk.sync_runs AS r SET last_error = $2, last_hint = $3, trace_id = NULL
+        "UPDATE clerk.sync_runs AS r SET last_error = $2, last_hint = $3, trace_id = NULL, cause = NULL
          WHERE r.id = ANY ($1) AND r.state IN ('queued', 'running') AND r.last_error IS DISTINCT FROM $2",
         &[pg_sys::INT8ARRAYOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
     );

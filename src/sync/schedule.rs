@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::instance::{has_secret_key, try_hold};
 use super::kind::Lane;
+use super::plan;
 use super::run::note_not_started;
-use super::start::insert_reconcile;
+use super::start::{insert_reconcile, mirrored, tables};
 use crate::error::Fault;
 use crate::mirror::prepared::Prepared;
 use crate::operations::instances::{self, Instance};
@@ -56,34 +57,37 @@ pub fn start_open() -> (usize, Vec<Fault>) {
     (all - failed.len(), failed)
 }
 
-/// The number of the new reconcile, if one is due. A full one counts as the other as well. One that failed is not tried again
-/// before the other is due.
+/// The number of the new reconcile, if one is due. A full one counts as the other as well, and so does a backfill; a walk through some
+/// of the tables is neither. One that failed is not tried again before the other is due.
 fn request(instance: &Instance) -> Option<i64> {
     static DUE: Prepared = Prepared::new(
         "WITH setting AS (
              SELECT s.reconcile_every AS often, s.full_reconcile_every AS seldom FROM clerk.settings AS s
          ), walks AS (
-             SELECT r.state, r.requested_at, r.finished_at, r.kind = 'backfill' OR r.full_walk AS is_full
+             SELECT r.state, r.requested_at, r.finished_at, r.kind = 'backfill' OR r.full_walk AS is_full,
+                 r.resources @> $2 AS is_whole
              FROM clerk.sync_runs AS r WHERE r.issuer = $1 AND r.subject_id IS NULL
          )
          SELECT CASE
              WHEN EXISTS (SELECT FROM walks AS w WHERE w.state IN ('queued', 'running')) THEN NULL
              WHEN s.seldom > interval '0'
-                  AND NOT EXISTS (SELECT FROM walks AS w WHERE w.is_full AND w.state = 'done' AND w.finished_at > clock_timestamp() - s.seldom)
+                  AND NOT EXISTS (SELECT FROM walks AS w WHERE w.is_full AND w.is_whole AND w.state = 'done' AND w.finished_at > clock_timestamp() - s.seldom)
                   AND NOT EXISTS (
                       SELECT FROM walks AS w
-                      WHERE w.is_full AND w.requested_at > clock_timestamp() - LEAST(s.seldom, GREATEST(s.often, interval '1 hour'))
+                      WHERE w.is_full AND w.is_whole AND w.requested_at > clock_timestamp() - LEAST(s.seldom, GREATEST(s.often, interval '1 hour'))
                         AND w.state <> 'done'
                   )
                  THEN true
              WHEN s.often > interval '0'
-                  AND NOT EXISTS (SELECT FROM walks AS w WHERE COALESCE(w.finished_at, w.requested_at) > clock_timestamp() - s.often)
+                  AND NOT EXISTS (SELECT FROM walks AS w WHERE w.is_whole AND COALESCE(w.finished_at, w.requested_at) > clock_timestamp() - s.often)
                  THEN false
          END
          FROM setting AS s",
-        &[pg_sys::TEXTOID],
+        &[pg_sys::TEXTOID, pg_sys::TEXTARRAYOID],
     );
-    let due = DUE.query(&[instance.issuer.as_str().into_datum()], |row| row.get::<bool>(1));
+    let needed = tables(&plan::readable(&mirrored(instance)));
+    let arguments = [instance.issuer.as_str().into_datum(), needed.into_datum()];
+    let due = DUE.query(&arguments, |row| row.get::<bool>(1));
     let full_walk = due.into_iter().flatten().next()?;
     Some(insert_reconcile(instance, full_walk, false, "maintain"))
 }

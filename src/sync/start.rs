@@ -27,13 +27,15 @@ fn start_backfill(call: &Call) -> Option<pg_sys::Datum> {
     let (names, restart) = (call.texts(0, "resources"), call.yes_or_no(1, "restart"));
     let instance = chosen(call.text(2));
     let named = names.map(|names| named_resources(&names, &instance).unwrap_or_else(|fault| fault.raise()));
+    let is_whole = named.is_none();
+    let resources = named.unwrap_or_else(|| plan::readable(&mirrored(&instance)));
     // It reads the same and more: `maintain` may have begun one the moment there was a secret key.
     let reconcile = || waiting_reconcile(&instance.issuer, true, false);
-    if let Some(id) = (named.is_none() && !restart).then(reconcile).flatten() {
+    if let Some(id) = (is_whole && !restart).then(reconcile).flatten() {
         run_syncs::start_at_commit(&instance.issuer, Kind::Reconcile.lane());
         return id.into_datum();
     }
-    let unfinished = unfinished_backfill(&instance.issuer, named.as_deref());
+    let unfinished = unfinished_backfill(&instance.issuer, &resources);
     let id = match unfinished {
         Some(id) if restart => {
             end(id);
@@ -46,7 +48,6 @@ fn start_backfill(call: &Call) -> Option<pg_sys::Datum> {
         None => None,
     };
     let id = id.unwrap_or_else(|| {
-        let resources = named.unwrap_or_else(|| plan::readable(&mirrored(&instance)));
         insert(&Request {
             resources: &resources,
             ..Request::of(Kind::Backfill, &instance.issuer)
@@ -163,7 +164,8 @@ fn chosen(name: Option<String>) -> Instance {
     instance::chosen(name.as_deref())
 }
 
-fn mirrored(instance: &Instance) -> Vec<Resource> {
+/// What the instance mirrors.
+pub fn mirrored(instance: &Instance) -> Vec<Resource> {
     let tables = instance.mirror.iter();
     tables.filter_map(|table| Resource::from_table(table)).collect()
 }
@@ -183,10 +185,10 @@ fn named_resources(names: &[String], instance: &Instance) -> Result<Vec<Resource
             ));
         };
         match resource {
-            Resource::Sessions | Resource::PaymentAttempts => {
+            Resource::Sessions => {
                 return Err(Fault::argument(
-                    format!("{name} cannot be read from Clerk, which has no list of them"),
-                    "They come with webhooks; leave them out of resources.",
+                    format!("{name} cannot be read from Clerk, which lists them person by person only"),
+                    "They come with webhooks and with clerk.sync_user(); leave them out of resources.",
                 ));
             }
             // They come together.
@@ -257,24 +259,25 @@ fn insert(request: &Request) -> i64 {
     ids.into_iter().flatten().next().unwrap_or_default()
 }
 
-fn tables(resources: &[Resource]) -> Vec<String> {
+/// The names of their tables.
+pub fn tables(resources: &[Resource]) -> Vec<String> {
     resources
         .iter()
         .map(|resource| resource.table().to_owned())
         .collect()
 }
 
-/// The last backfill, of these tables if some are named, if it is not done.
-fn unfinished_backfill(issuer: &str, named: Option<&[Resource]>) -> Option<i64> {
+/// The last backfill of these tables, if it is not done.
+fn unfinished_backfill(issuer: &str, resources: &[Resource]) -> Option<i64> {
     static FIND: Prepared = Prepared::new(
         "SELECT latest.id FROM (
              SELECT r.id, r.state FROM clerk.sync_runs AS r
-             WHERE r.issuer = $1 AND r.kind = 'backfill' AND ($2 IS NULL OR r.resources = $2)
+             WHERE r.issuer = $1 AND r.kind = 'backfill' AND r.resources = $2
              ORDER BY r.id DESC LIMIT 1 FOR UPDATE
          ) AS latest WHERE latest.state <> 'done'",
         &[pg_sys::TEXTOID, pg_sys::TEXTARRAYOID],
     );
-    one(&FIND, &[issuer.into_datum(), named.map(tables).into_datum()])
+    one(&FIND, &[issuer.into_datum(), tables(resources).into_datum()])
 }
 
 fn waiting_reconcile(issuer: &str, full_walk: bool, confirm_missing: bool) -> Option<i64> {

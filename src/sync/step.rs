@@ -25,6 +25,13 @@ pub struct Position {
     pub again_at: Option<i64>,
     /// Rows that the first walk saw.
     pub seen: u64,
+    /// How often the list was read again because rows lacked.
+    pub rereads: u32,
+    /// How many rows Clerk counts, and how many of them it did not list, also when it was asked again.
+    pub counted: i64,
+    pub unlisted: i64,
+    /// Items of subscriptions of which it is not known who pays.
+    pub nameless: i64,
     /// The last row that was asked for: its organization, where that matters, and its id.
     pub asked: (String, String),
 }
@@ -170,7 +177,18 @@ impl Step {
     /// Ends the step; with a note if it could not read everything.
     pub fn finish(&mut self, note: Option<&str>) {
         self.save(&Tally::default());
-        self.end(note, false);
+        let Position {
+            counted, unlisted, ..
+        } = self.position;
+        let lack = (unlisted > 0).then(|| {
+            format!(
+                "Clerk counts {counted} and lists {} of them, also when asked again",
+                counted - unlisted
+            )
+        });
+        let notes: Vec<&str> = note.into_iter().chain(lack.as_deref()).collect();
+        let notes = (!notes.is_empty()).then(|| notes.join("; "));
+        self.end(notes.as_deref(), false);
     }
 
     /// Ends the step because it must not be done; the run will have failed.

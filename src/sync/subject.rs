@@ -4,6 +4,7 @@ use clerk_core::backend_api::{FaultKind, Listing};
 use clerk_core::mirror::Resource;
 
 use super::apply::{Origin, Tally, apply_objects};
+use super::billing;
 use super::kind::Kind;
 use super::missing::{mark_missing, unseen_of};
 use super::page::{Halt, ask, holding, save};
@@ -15,12 +16,18 @@ use crate::clerk_api::{Backend, objects};
 /// What is read of a user or an organization.
 pub fn resources(kind: Kind) -> &'static [Resource] {
     match kind {
-        Kind::SyncUser => &[Resource::Users, Resource::OrganizationMemberships],
+        Kind::SyncUser => &[
+            Resource::Users,
+            Resource::OrganizationMemberships,
+            Resource::Sessions,
+            Resource::Subscriptions,
+        ],
         _ => &[
             Resource::Organizations,
             Resource::OrganizationMemberships,
             Resource::OrganizationInvitations,
             Resource::OrganizationDomains,
+            Resource::Subscriptions,
         ],
     }
 }
@@ -30,6 +37,8 @@ pub fn sync(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Hal
     let id = run.subject_id.as_deref().unwrap_or_default();
     let listing = match (run.kind, step.resource) {
         (_, Resource::Users | Resource::Organizations) => return own(run, step, backend, id),
+        (_, Resource::Subscriptions) => return billing::subscription_of(run, step, backend, id),
+        (_, Resource::Sessions) => Listing::sessions_of_user(id),
         (Kind::SyncUser, _) => Listing::memberships_of_user(id),
         (_, Resource::OrganizationInvitations) => Listing::invitations_of_organization(id),
         (_, Resource::OrganizationDomains) => Listing::domains_of_organization(id),
@@ -48,6 +57,8 @@ pub fn sync(run: &Run, step: &mut Step, backend: &mut Backend) -> Result<(), Hal
                 is_complete: true,
                 began_at: fault.observed_at.unwrap_or(i64::MIN),
                 seen: 0,
+                total: Some(0),
+                is_whole: true,
             };
             belongings(run, step, column, id, &walked)
         }
@@ -80,10 +91,11 @@ fn own(run: &Run, step: &mut Step, backend: &mut Backend, id: &str) -> Result<()
 }
 
 /// What was not listed is gone: the list was asked for on behalf of this one, and is complete. Of invitations it is not: Clerk
-/// leaves out those that a domain made.
+/// leaves out those that a domain made. Nor of sessions, which it forgets.
 fn belongings(run: &Run, step: &mut Step, column: &str, id: &str, walked: &Walked) -> Result<(), Halt> {
     let resource = step.resource;
-    if walked.is_complete && resource != Resource::OrganizationInvitations {
+    let is_complete = !matches!(resource, Resource::OrganizationInvitations | Resource::Sessions);
+    if walked.is_complete && is_complete {
         save(run, step, |_, setup, source, manner| {
             let mut tally = Tally::default();
             let gone = unseen_of(resource, column, id, walked.began_at, (setup, source));

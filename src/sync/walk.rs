@@ -16,6 +16,7 @@ use crate::mirror::prepared::Prepared;
 const OVERLAP_MICROS: i64 = 5 * 60 * 1_000_000;
 
 /// What a walk came to.
+#[derive(Debug, Clone, Copy)]
 pub struct Walked {
     /// Whether as many rows were seen as Clerk counts.
     pub is_complete: bool,
@@ -23,6 +24,10 @@ pub struct Walked {
     pub began_at: i64,
     /// Rows that were seen.
     pub seen: u64,
+    /// How many Clerk counts, if it says so.
+    pub total: Option<u64>,
+    /// Whether the list was read to its end, not only down to what is known.
+    pub is_whole: bool,
 }
 
 /// Walks on from the step's position, and applies each page.
@@ -34,6 +39,7 @@ pub fn walk(
     down_to: Option<i64>,
 ) -> Result<Walked, Halt> {
     let mut walker = Walker::new(listing, step.position.walk.as_ref());
+    let mut is_whole = true;
     while let Some(page) = ask(|| walker.next_page(backend))? {
         save(run, step, |step, setup, source, manner| {
             let origin = Origin::at(page.observed_at, setup, source);
@@ -45,14 +51,22 @@ pub fn walk(
             tally
         })?;
         if down_to.is_some_and(|down_to| walker.edge().is_some_and(|edge| edge < down_to)) {
+            is_whole = false;
             break;
         }
     }
+    let total = if is_whole {
+        ask(|| walker.total_now(backend))?
+    } else {
+        None
+    };
     Ok(Walked {
         is_complete: walker.is_complete(),
         // A walk without any answer would have been a fault.
         began_at: walker.began_at().unwrap_or(i64::MIN),
         seen: walker.seen(),
+        total,
+        is_whole,
     })
 }
 
@@ -70,17 +84,27 @@ pub fn known_until(run: &Run, resource: Resource) -> Result<Option<i64>, Halt> {
     })
 }
 
-/// Notes that what Clerk had changed by then has been read.
-pub fn note_read_until(run: &Run, resource: Resource, time: i64) {
+/// Notes that what Clerk had changed by then has been read; if that was everything, how many rows Clerk counts and does not list.
+pub fn note_read(run: &Run, resource: Resource, until: i64, unlisted: Option<i64>) {
     static NOTE: Prepared = Prepared::new(
-        "INSERT INTO clerk.sync_watermarks AS w (issuer, resource, read_until)
-         SELECT i.issuer, $2, $3 FROM clerk.instances AS i WHERE i.issuer = $1
-         ON CONFLICT (issuer, resource) DO UPDATE SET read_until = GREATEST(w.read_until, excluded.read_until)",
-        &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+        "INSERT INTO clerk.sync_watermarks AS w (issuer, resource, read_until, read_whole_at, unlisted)
+         SELECT i.issuer, $2, $3, CASE WHEN $4 IS NOT NULL THEN clock_timestamp() END, COALESCE($4, 0)
+         FROM clerk.instances AS i WHERE i.issuer = $1
+         ON CONFLICT (issuer, resource) DO UPDATE
+         SET read_until = GREATEST(w.read_until, excluded.read_until),
+             read_whole_at = COALESCE(excluded.read_whole_at, w.read_whole_at),
+             unlisted = COALESCE($4, w.unlisted)",
+        &[
+            pg_sys::TEXTOID,
+            pg_sys::TEXTOID,
+            pg_sys::TIMESTAMPTZOID,
+            pg_sys::INT8OID,
+        ],
     );
     NOTE.run(&[
         run.issuer.as_str().into_datum(),
         resource.table().into_datum(),
-        Some(pg_sys::Datum::from(clock::timestamp_tz(time))),
+        Some(pg_sys::Datum::from(clock::timestamp_tz(until))),
+        unlisted.into_datum(),
     ]);
 }

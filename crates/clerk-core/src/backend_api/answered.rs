@@ -64,14 +64,16 @@ struct RawRow<'a> {
     created_at: Option<&'a RawValue>,
     #[serde(borrow)]
     updated_at: Option<&'a RawValue>,
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
 }
 
 impl RawRow<'_> {
     fn key(&self, order: Order) -> Option<i64> {
-        let value = if order.by == "updated_at" {
-            self.updated_at
-        } else {
-            self.created_at
+        let value = match order.by {
+            "updated_at" => self.updated_at,
+            "timestamp" => self.timestamp,
+            _ => self.created_at,
         };
         time::micros(value?.get())
     }

@@ -50,6 +50,21 @@ impl ApiFault {
         }
     }
 
+    /// What has to be looked at: a word for `clerk.sync_runs.cause`.
+    pub fn cause(&self) -> &'static str {
+        let by_clerk = self.code.is_some();
+        match self.status {
+            Some(401) if by_clerk => "secret key",
+            Some(402 | 403) if by_clerk => "not allowed",
+            Some(404) if by_clerk => "not found",
+            Some(429) => "too many requests",
+            Some(408 | 425 | 500..=599) => "clerk",
+            Some(400 | 410 | 422) if by_clerk => "request",
+            Some(_) => "address",
+            None => "network",
+        }
+    }
+
     /// Whether it may pass by itself.
     pub fn is_passing(&self) -> bool {
         self.kind == FaultKind::Later

@@ -12,7 +12,7 @@ pub(super) const MAX_LIMIT: u32 = 500;
 /// What the rows of a list are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Order {
-    /// `created_at` or `updated_at`.
+    /// `created_at`, `updated_at` or `timestamp`.
     pub(super) by: &'static str,
     pub(super) newest_first: bool,
     /// Whether it must be asked for; else the endpoint knows no other.
@@ -52,8 +52,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Everything there is of a resource. None for what Clerk does not list: sessions, payment attempts, and subscriptions,
-    /// which are asked for payer by payer.
+    /// Everything there is of a resource. None for what Clerk lists in parts only: sessions person by person, subscriptions payer by
+    /// payer, and attempts to pay statement by statement.
     pub fn all(resource: Resource) -> Option<Self> {
         let list = |path: &str| Self::plain(path.to_owned());
         Some(match resource {
@@ -62,7 +62,10 @@ impl Listing {
                 count_path: Some("/users/count"),
                 ..list("/users")
             },
-            Resource::Organizations => list("/organizations"),
+            Resource::Organizations => Self {
+                filters: vec![count_members()],
+                ..list("/organizations")
+            },
             Resource::OrganizationMemberships => list("/organization_memberships"),
             Resource::OrganizationInvitations => list("/organization_invitations"),
             Resource::OrganizationDomains => list("/organization_domains"),
@@ -135,9 +138,23 @@ impl Listing {
         }
     }
 
+    /// The sessions of a person that Clerk still knows.
+    pub fn sessions_of_user(user_id: &str) -> Self {
+        let mut list = Self::billing("/sessions".to_owned());
+        list.filters.push(("user_id", user_id.to_owned()));
+        list
+    }
+
     /// Billing statements, which tell what payments there were.
     pub fn statements() -> Self {
-        Self::billing("/billing/statements".to_owned())
+        let list = Self::billing("/billing/statements".to_owned());
+        Self {
+            order: list.order.map(|order| Order {
+                by: "timestamp",
+                ..order
+            }),
+            ..list
+        }
     }
 
     /// The attempts to pay a statement.
@@ -155,8 +172,12 @@ impl Listing {
             Resource::Organizations => ("/organizations", "organization_id"),
             _ => return None,
         };
+        let mut filters = named(name, ids);
+        if resource == Resource::Organizations {
+            filters.push(count_members());
+        }
         Some(Self {
-            filters: named(name, ids),
+            filters,
             ..Self::plain(path.to_owned())
         })
     }
@@ -169,7 +190,7 @@ impl Listing {
         }
     }
 
-    /// What is new comes first in the lists of billing, and they know no other order.
+    /// What is new comes first in the lists of billing and of sessions, and they know no other order.
     fn billing(path: String) -> Self {
         Self {
             order: Some(Order {
@@ -212,6 +233,11 @@ impl Listing {
         };
         format!("/{payers}/{}/billing/subscription", encode(payer_id))
     }
+}
+
+/// Clerk counts the members of organizations only if that is asked for.
+fn count_members() -> (&'static str, String) {
+    ("include_members_count", "true".to_owned())
 }
 
 fn named(name: &'static str, ids: &[String]) -> Query {

@@ -14,8 +14,10 @@ pub(super) struct Position {
     pub(super) round: usize,
     /// Rows per page: fewer than the most after an answer that was too large.
     pub(super) limit: u32,
-    /// Ids of the last rows that were seen, the latest last.
+    /// Ids of the last rows that were seen, the latest last, without those of `tied`.
     pub(super) tail: Vec<String>,
+    /// Ids of the rows at the end that are sorted by one time, if they are several: others of that time may be still to come.
+    pub(super) tied: Vec<String>,
     /// How many of these, from the end, are no cursors any more.
     pub(super) refused: usize,
     /// Rows before the next page.
@@ -56,6 +58,7 @@ impl Default for Position {
             round: 0,
             limit: MAX_LIMIT,
             tail: Vec::new(),
+            tied: Vec::new(),
             refused: 0,
             offset: 0,
             back: 0,

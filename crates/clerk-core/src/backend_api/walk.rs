@@ -4,6 +4,9 @@
 //! meanwhile moves all later ones forward, past the beginning of the next page. So each page begins a few rows early: if it shows
 //! a row that was seen, or begins before the last one, nothing was passed over; else the walk steps back until it does. At the end
 //! the rows are counted against Clerk's own count, and read again if there should be more.
+//!
+//! Clerk promises no order of rows of one time, so they may change places between two answers. Within one answer they do not: each
+//! page begins before the first row of the time with which the page before ended, and shows all of that time.
 
 use serde::Deserialize;
 
@@ -175,9 +178,30 @@ impl Walk {
         self.at.restarts <= MAX_PASSES
     }
 
+    /// The last row before those of the last time, or an earlier one. The very last row comes last: others of its time may follow.
     fn cursor(&self) -> Option<&str> {
-        let last = self.at.tail.len().checked_sub(1 + self.at.refused)?;
-        self.listing.by_cursor.then(|| self.at.tail[last].as_str())
+        if !self.listing.by_cursor {
+            return None;
+        }
+        let behind_all = usize::from(self.at.tied.is_empty() && self.at.tail.len() > 1);
+        let before = self.at.tail.len() - behind_all;
+        let at = match before.checked_sub(1 + self.at.refused) {
+            Some(at) => at,
+            None if behind_all > self.at.refused - before => before,
+            None => return None,
+        };
+        self.at.tail.get(at).map(String::as_str)
+    }
+
+    /// How many of the rows were not seen before.
+    fn new_of(&self, rows: &[Row]) -> usize {
+        let is_new = |row: &&Row| !self.is_known(row) && !self.is_before_edge(row);
+        rows.iter().filter(is_new).count()
+    }
+
+    /// Whether the row is one of the last that were seen.
+    fn is_known(&self, row: &Row) -> bool {
+        self.at.tail.contains(&row.id) || self.at.tied.contains(&row.id)
     }
 
     /// Reads an answer: an array of objects, or one in `data`.
@@ -214,12 +238,12 @@ impl Walk {
 
     fn by_cursor(&mut self, rows: &[Row]) -> Step {
         let is = |row: &Row, id: Option<&str>| id == Some(row.id.as_str());
-        if rows.iter().any(|row| is(row, self.cursor()))
-            || rows.last().is_some_and(|last| is(last, self.at.mark.as_deref()))
-        {
+        let new = self.new_of(rows);
+        let is_full = rows.len() >= self.at.limit as usize;
+        let comes_again = new > 0 && rows.last().is_some_and(|last| is(last, self.at.mark.as_deref()));
+        if comes_again || (new == 0 && is_full) || rows.iter().any(|row| is(row, self.cursor())) {
             return self.repeated();
         }
-        let new = rows.iter().filter(|row| !self.at.tail.contains(&row.id)).count();
         if let Some(last) = rows.last() {
             self.at.lap += 1;
             if self.at.lap == self.at.next_lap {
@@ -233,14 +257,15 @@ impl Walk {
             self.at.passes = 0;
         }
         self.see(rows, new);
-        self.end_if_short(rows, rows.is_empty())
+        self.end_if_short(rows, new == 0)
     }
 
     fn by_offset(&mut self, rows: &[Row]) -> Step {
-        let is_known = |row: &Row| self.at.tail.contains(&row.id);
         let joins = self.at.offset == 0
-            || rows.iter().any(is_known)
-            || rows.first().is_some_and(|first| self.is_before_edge(first));
+            || rows.iter().any(|row| self.at.tail.contains(&row.id))
+            || rows.first().is_some_and(|first| self.is_before_edge(first))
+            // So many are of one time that a page has hardly room for others.
+            || (self.at.tied.len() + OVERLAP >= self.at.limit as usize && rows.iter().any(|row| self.is_known(row)));
         if !joins {
             let back = (2 * self.at.back)
                 .max(u64::from(self.at.limit.div_ceil(2)))
@@ -250,15 +275,16 @@ impl Walk {
             self.at.owed += back;
             return Step::Nothing;
         }
-        let new = rows
-            .iter()
-            .filter(|row| !is_known(row) && !self.is_before_edge(row))
-            .count();
+        let new = self.new_of(rows);
         let is_full = rows.len() >= self.at.limit as usize;
         if is_full && new == 0 && self.at.owed == 0 {
             return self.repeated();
         }
-        let forward = (rows.len() - OVERLAP.min(rows.len() / 2)) as u64;
+        let overlap = match tied(rows) {
+            0 => OVERLAP.min(rows.len() / 2),
+            tied => (tied + OVERLAP).min(rows.len() - 1),
+        };
+        let forward = (rows.len() - overlap) as u64;
         self.at.back = 0;
         self.at.owed = if new > 0 {
             0
@@ -287,12 +313,16 @@ impl Walk {
         if !rows.is_empty() {
             self.at.refused = 0;
         }
-        for row in &rows[rows.len().saturating_sub(OVERLAP)..] {
-            self.at.tail.retain(|id| *id != row.id);
-            self.at.tail.push(row.id.clone());
+        if !rows.is_empty() {
+            let (before, tied) = rows.split_at(rows.len() - tied(rows));
+            for row in &before[before.len().saturating_sub(OVERLAP)..] {
+                self.at.tail.retain(|id| *id != row.id);
+                self.at.tail.push(row.id.clone());
+            }
+            let excess = self.at.tail.len().saturating_sub(OVERLAP);
+            self.at.tail.drain(..excess);
+            self.at.tied = tied.iter().map(|row| row.id.clone()).collect();
         }
-        let excess = self.at.tail.len().saturating_sub(OVERLAP);
-        self.at.tail.drain(..excess);
         let last = rows.last().filter(|last| !self.is_before_edge(last));
         self.at.edge = last.and_then(|last| last.key).or(self.at.edge);
     }
@@ -323,7 +353,7 @@ impl Walk {
         let least = self.at.total.min(self.at.first_total);
         let is_enough = least.is_none_or(|least| self.at.seen >= least);
         // What changes meanwhile leaves a list that is sorted by changes.
-        let is_steady = self.listing.order.is_none_or(|order| order.by == "created_at");
+        let is_steady = self.listing.order.is_none_or(|order| order.by != "updated_at");
         if !is_enough && is_steady && self.at.passes < MAX_PASSES {
             self.at.passes += 1;
             if self.listing.by_cursor {
@@ -364,5 +394,21 @@ impl Walk {
             idle: self.at.idle,
             ..Position::default()
         };
+    }
+}
+
+/// How many rows at the end of a page are sorted by one time: 0 unless they are several and come after another time, because of what
+/// fills the page nothing is known.
+fn tied(rows: &[Row]) -> usize {
+    let key = rows.last().and_then(|last| last.key);
+    let of_one_time = rows
+        .iter()
+        .rev()
+        .take_while(|row| key.is_some() && row.key == key)
+        .count();
+    if of_one_time == rows.len() || of_one_time == 1 {
+        0
+    } else {
+        of_one_time
     }
 }

@@ -13,6 +13,19 @@ pub struct Row {
 pub struct ClerkList {
     pub rows: Vec<Row>,
     pub requests: u32,
+    /// What Clerk does with rows of one time.
+    pub ties: Ties,
+}
+
+/// No order of them is promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ties {
+    /// They stay in their order.
+    Stable,
+    /// They change places with every request.
+    Shuffled,
+    /// They change places, and all of the cursor's time come before the cursor.
+    BehindTheCursor,
 }
 
 pub fn row(number: i64) -> Row {
@@ -28,6 +41,7 @@ impl ClerkList {
         Self {
             rows: (0..count).map(row).collect(),
             requests: 0,
+            ties: Ties::Stable,
         }
     }
 
@@ -53,19 +67,32 @@ impl ClerkList {
         assert!(self.requests < 100_000, "the walk goes on for ever");
         let number =
             |name| value(query, name).map_or(0, |value| value.parse::<usize>().expect("it is a number"));
+        let mut rows = self.rows.clone();
+        if self.ties != Ties::Stable {
+            let requests = u64::from(self.requests);
+            rows.sort_by_cached_key(|row| (row.created_at, shuffled(&row.id, requests)));
+        }
         let behind = |cursor: &str| {
-            self.rows
-                .iter()
-                .position(|row| row.id == cursor)
-                .map_or(0, |at| at + 1)
+            let time = rows.iter().find(|row| row.id == cursor).map(|row| row.created_at);
+            let is_last = |row: &Row| match self.ties {
+                Ties::BehindTheCursor => Some(row.created_at) == time,
+                _ => row.id == cursor,
+            };
+            rows.iter().rposition(is_last).map_or(0, |at| at + 1)
         };
         let first = value(query, "starting_after").map_or_else(|| number("offset"), behind);
-        let mut rows = self.rows.clone();
         if value(query, "order_by").is_some_and(|order| order.starts_with('-')) {
             rows.reverse();
         }
         rows.into_iter().skip(first).take(number("limit")).collect()
     }
+}
+
+fn shuffled(id: &str, seed: u64) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (id, seed).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn value<'q>(query: &'q [(&str, String)], name: &str) -> Option<&'q str> {

@@ -107,6 +107,8 @@ pub(crate) struct Faults {
     chaos: Option<(Chaos, Dice)>,
     /// The page that was last asked for, by path.
     pages: HashMap<String, Wanted>,
+    /// How many pages of shuffled lists were asked for.
+    shuffled: u64,
 }
 
 impl Faults {
@@ -156,8 +158,12 @@ impl Faults {
         fits(&fault).then_some(fault)
     }
 
-    /// The page to answer with: the one that is wanted, or the one before it.
-    pub(super) fn turn_page(&mut self, path: &str, wanted: Wanted, fault: Option<&ApiFault>) -> Wanted {
+    /// The page to answer with: the one that is wanted, or the one before it. Every shuffle is another.
+    pub(super) fn turn_page(&mut self, path: &str, mut wanted: Wanted, fault: Option<&ApiFault>) -> Wanted {
+        if let Some(shuffle) = &mut wanted.shuffle {
+            self.shuffled += 1;
+            *shuffle = self.shuffled;
+        }
         match self.pages.get(path) {
             Some(before) if fault == Some(&ApiFault::RepeatedPage) => before.clone(),
             _ => {

@@ -107,7 +107,8 @@ impl Instance {
         settings.allow(endpoint)?;
         match endpoint {
             Endpoint::List(list) => {
-                let wanted = query.wanted(list)?;
+                let mut wanted = query.wanted(list)?;
+                wanted.shuffle = settings.shuffle_ties.then_some(0);
                 let wanted = self.api.faults().turn_page(path, wanted, fault);
                 let is_counted = query.is_counted(list.form)?;
                 super::lists::render(population, wanted, is_counted, settings, fault)
@@ -118,7 +119,7 @@ impl Instance {
                 Ok(json!({ "object": "total_count", "total_count": count }).to_string())
             }
             Endpoint::One(resource, id) => population
-                .one(*resource, id)
+                .one(*resource, id, query.counts_members()?)
                 .ok_or_else(|| ApiError::no_such(*resource, id)),
             Endpoint::Subscription(payer) => {
                 let subscription = population.subscription_of(payer)?;

@@ -28,7 +28,6 @@ pub(super) const NOT_SIMULATED: &[&str] = &[
     "provider",
     "provider_user_id",
     "last_active_at_since",
-    "include_members_count",
     "include_missing_member_with_elevated_permissions",
     "verified",
     "enrollment_mode",
@@ -66,6 +65,23 @@ const WAITLIST_STATUS: Kind = Kind::Word(&["pending", "invited", "completed", "r
 
 const ITEM_STATUS: Kind = Kind::Word(&["active", "ended", "past_due", "upcoming", "free_trial"]);
 
+const SESSIONS: &[(&str, Kind)] = &[
+    ("client_id", Kind::Texts),
+    ("user_id", Kind::Texts),
+    (
+        "status",
+        Kind::Word(&[
+            "abandoned",
+            "active",
+            "ended",
+            "expired",
+            "removed",
+            "replaced",
+            "revoked",
+        ]),
+    ),
+];
+
 const ITEMS: &[(&str, Kind)] = &[
     ("status", ITEM_STATUS),
     ("payer_type", Kind::Word(&["user", "org"])),
@@ -85,6 +101,7 @@ pub(super) fn of(resource: Resource, scope: &Scope) -> &'static [(&'static str, 
         (Resource::OrganizationDomains, Scope::Instance) => &[("organization_id", Kind::Texts)],
         (Resource::WaitlistEntries, _) => &[("status", WAITLIST_STATUS)],
         (Resource::SubscriptionItems, _) => ITEMS,
+        (Resource::Sessions, _) => SESSIONS,
         _ => &[],
     }
 }

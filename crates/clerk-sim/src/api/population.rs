@@ -12,8 +12,8 @@ pub(crate) trait Population {
     fn page(&self, wanted: &Wanted, follow_deleted: bool) -> Result<Page, NoPage>;
     /// How many fulfil the conditions.
     fn count(&self, resource: Resource, conditions: &[Condition]) -> Result<usize, NoPage>;
-    /// One thing, if it exists.
-    fn one(&self, resource: Resource, id: &str) -> Option<String>;
+    /// One thing, if it exists; an organization with the number of its members if that is asked for.
+    fn one(&self, resource: Resource, id: &str, counts_members: bool) -> Option<String>;
     /// The payer's subscription, if there is one.
     fn subscription_of(&self, payer: &Scope) -> Result<Option<String>, NoPage>;
 }
@@ -31,8 +31,8 @@ impl Population for World {
         Ok(self.count(resource, conditions))
     }
 
-    fn one(&self, resource: Resource, id: &str) -> Option<String> {
-        self.one(resource, id)
+    fn one(&self, resource: Resource, id: &str, counts_members: bool) -> Option<String> {
+        self.one(resource, id, counts_members)
     }
 
     fn subscription_of(&self, payer: &Scope) -> Result<Option<String>, NoPage> {

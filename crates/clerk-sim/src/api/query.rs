@@ -47,7 +47,14 @@ impl Query {
             limit,
             offset,
             after,
+            counts_members: self.counts_members()?,
+            shuffle: None,
         })
+    }
+
+    /// Whether organizations are to tell how many members they have.
+    pub(crate) fn counts_members(&self) -> Result<bool, ApiError> {
+        self.flag("include_members_count", false)
     }
 
     /// Whether the answer is an object that counts.
@@ -71,6 +78,10 @@ impl Query {
             if let Some(condition) = self.condition(name, *kind)? {
                 conditions.push(condition);
             }
+        }
+        if resource == Resource::Sessions && conditions.is_empty() {
+            let long = "either client_id or user_id must be given".to_owned();
+            return Err(ApiError::parameter("user_id", long));
         }
         // Clerk leaves free plans out, unless it is asked for them.
         if resource == Resource::SubscriptionItems && !self.flag("include_free", false)? {

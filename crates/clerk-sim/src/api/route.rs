@@ -47,7 +47,20 @@ impl List {
     pub(crate) fn is_of_organizations(&self) -> bool {
         !matches!(
             self.resource,
-            Resource::Users | Resource::Invitations | Resource::WaitlistEntries | Resource::SubscriptionItems
+            Resource::Users
+                | Resource::Invitations
+                | Resource::WaitlistEntries
+                | Resource::Sessions
+                | Resource::SubscriptionItems
+                | Resource::PaymentAttempts
+        )
+    }
+
+    /// Whether an instance in which nobody can pay refuses it.
+    pub(crate) fn is_of_billing(&self) -> bool {
+        matches!(
+            self.resource,
+            Resource::SubscriptionItems | Resource::PaymentAttempts
         )
     }
 }
@@ -74,6 +87,17 @@ impl Endpoint {
             ["waitlist_entries"] => counted(Resource::WaitlistEntries),
             ["invitations"] => list(Resource::Invitations, Scope::Instance, Form::BareUnlessPaginated),
             ["billing", "subscription_items"] => counted(Resource::SubscriptionItems),
+            ["billing", "statements"] => list(
+                Resource::PaymentAttempts,
+                Scope::Statements,
+                Form::BareUnlessPaginated,
+            ),
+            ["billing", "statements", id, "payment_attempts"] => list(
+                Resource::PaymentAttempts,
+                Scope::Statement(id.to_owned()),
+                Form::BareUnlessPaginated,
+            ),
+            ["sessions"] => list(Resource::Sessions, Scope::Instance, Form::BareUnlessPaginated),
             ["users", id] => Self::One(Resource::Users, id.to_owned()),
             ["organizations", id] => Self::One(Resource::Organizations, id.to_owned()),
             ["organization_roles", id] => Self::One(Resource::Roles, id.to_owned()),

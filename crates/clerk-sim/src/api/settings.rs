@@ -29,6 +29,8 @@ pub struct ApiSettings {
     /// Whether `starting_after` may name a person who was deleted meanwhile. Clerk does not say what it does then; by
     /// default it is a 422.
     pub follow_deleted_cursor: bool,
+    /// Whether things of one time of creation change places with every request: Clerk promises no order of them.
+    pub shuffle_ties: bool,
     /// What moves the world's time besides its own life.
     pub clock: WorldClock,
 }
@@ -86,6 +88,7 @@ impl Default for ApiSettings {
             organization_billing: true,
             webhooks: true,
             follow_deleted_cursor: false,
+            shuffle_ties: false,
             clock: WorldClock::World,
         }
     }
@@ -123,9 +126,7 @@ impl ApiSettings {
             }
             Endpoint::SvixUrl if !self.webhooks => Err(ApiError::no_svix_app()),
             Endpoint::Subscription(_) if !people => Err(ApiError::no_billing("users")),
-            Endpoint::List(list)
-                if list.resource == Resource::SubscriptionItems && !people && !organizations =>
-            {
+            Endpoint::List(list) if list.is_of_billing() && !people && !organizations => {
                 Err(ApiError::no_billing("users"))
             }
             _ => Ok(()),

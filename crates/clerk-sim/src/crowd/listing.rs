@@ -33,7 +33,7 @@ impl Population for Crowd {
         };
         let mut page = Page::of(total as usize);
         for place in places {
-            page.push_with(|text| self.write(resource, place, text));
+            page.push_with(|text| self.write(resource, place, wanted.counts_members, text));
         }
         Ok(page)
     }
@@ -47,16 +47,16 @@ impl Population for Crowd {
         }
     }
 
-    fn one(&self, resource: Resource, id: &str) -> Option<String> {
+    fn one(&self, resource: Resource, id: &str, counts_members: bool) -> Option<String> {
         let place = self.place(resource, id)?;
         let mut text = String::new();
-        self.write(resource, place, &mut text);
+        self.write(resource, place, counts_members, &mut text);
         Some(text)
     }
 
     fn subscription_of(&self, payer: &Scope) -> Result<Option<String>, NoPage> {
         let found = match payer {
-            Scope::Instance => None,
+            Scope::Instance | Scope::Statements | Scope::Statement(_) => None,
             Scope::Person(id) => self.place(Resource::Users, id),
             Scope::Organization(id) => self.place(Resource::Organizations, id),
         };
@@ -91,10 +91,17 @@ fn prefix(resource: Resource) -> &'static str {
 }
 
 impl Crowd {
-    fn write(&self, resource: Resource, place: u64, text: &mut String) {
+    fn write(&self, resource: Resource, place: u64, counts_members: bool, text: &mut String) {
         match resource {
             Resource::Users => self.write_user(place, text),
-            Resource::Organizations => self.write_organization(place, text),
+            Resource::Organizations => {
+                self.write_organization(place, text);
+                if counts_members {
+                    // The template ends with the object's brace.
+                    text.pop();
+                    text.push_str(&format!(",\"members_count\":{}}}", self.members_count(place)));
+                }
+            }
             _ => self.write_membership(place, text),
         }
     }

@@ -148,6 +148,19 @@ impl Crowd {
         (user, (user + place / users) % organizations)
     }
 
+    /// How many members an organization has: of every round through the people, each that falls to it.
+    fn members_count(&self, organization: u64) -> u64 {
+        let (users, organizations) = (self.options.users, self.options.organizations);
+        let memberships = self.size(Resource::OrganizationMemberships);
+        let rounds = 0..memberships.div_ceil(users.max(1));
+        let in_round = |round: u64| {
+            let first = (organization + organizations - round % organizations) % organizations;
+            let people = users.min(memberships - round * users);
+            people.saturating_sub(first).div_ceil(organizations)
+        };
+        rounds.map(in_round).sum()
+    }
+
     fn size(&self, resource: Resource) -> u64 {
         match resource {
             Resource::Users => self.options.users,

@@ -27,8 +27,14 @@ impl World {
             Resource::Users
         });
         let Some(payer) = payer else { return };
+        // Whoever pays again does so as the same payer.
+        let new_payer_id = self.dice.id("cpayer_");
+        let payer_id = self
+            .record_mut(payer)
+            .payer_id
+            .get_or_insert(new_payer_id)
+            .clone();
         let pen = self.pen();
-        let payer_id = pen.dice.id("cpayer_");
         let subscription = json!({
             "object": "commerce_subscription",
             "id": pen.dice.id("csub_"),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::World;
-use super::records::Record;
+use super::records::{Place, Record};
 use super::resource::Resource;
 
 impl World {
@@ -24,6 +24,12 @@ impl World {
     }
 
     fn invite(&mut self) {
+        let invitation = self.new_invitation();
+        self.announce(invitation, "invitation.created");
+    }
+
+    /// An invitation of which nothing is told yet.
+    pub(super) fn new_invitation(&mut self) -> Place {
         let mut pen = self.pen();
         let ticket = pen.dice.token(40);
         let invitation = json!({
@@ -38,7 +44,6 @@ impl World {
             "created_at": pen.now_ms,
             "updated_at": pen.now_ms,
         });
-        let invitation = self.add(Resource::Invitations, Record::new(invitation));
-        self.announce(invitation, "invitation.created");
+        self.add(Resource::Invitations, Record::new(invitation))
     }
 }

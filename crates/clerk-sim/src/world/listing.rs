@@ -20,6 +20,10 @@ pub(crate) struct Wanted {
     pub(crate) offset: usize,
     /// The page begins after this one.
     pub(crate) after: Option<String>,
+    /// Whether organizations tell how many members they have.
+    pub(crate) counts_members: bool,
+    /// If told, things of one time of creation are listed in an order that follows from it.
+    pub(crate) shuffle: Option<u64>,
 }
 
 /// Whose things are listed.
@@ -31,6 +35,10 @@ pub(crate) enum Scope {
     Person(String),
     /// Those of the organization of this id.
     Organization(String),
+    /// Attempts to pay, one for each statement, which is listed in its place.
+    Statements,
+    /// Attempts to pay the statement of this id.
+    Statement(String),
 }
 
 /// What a thing must fulfil to be listed; the names are Clerk's parameters.
@@ -134,7 +142,8 @@ pub(crate) enum NoPage {
 impl World {
     /// A page of what exists now.
     pub(crate) fn page(&self, wanted: &Wanted, follow_deleted: bool) -> Result<Page, NoPage> {
-        let (places, total) = if wanted.scope == Scope::Instance && wanted.conditions.is_empty() {
+        let is_plain = wanted.scope == Scope::Instance && wanted.conditions.is_empty();
+        let (places, total) = if is_plain && wanted.shuffle.is_none() {
             match wanted.order.by {
                 OrderBy::CreatedAt => self.slice_by_creation(wanted, follow_deleted)?,
                 OrderBy::UpdatedAt => self.slice_by_update(wanted),
@@ -147,7 +156,11 @@ impl World {
         };
         let mut page = Page::of(total);
         for place in places {
-            page.push(&self.api_text(place));
+            if wanted.scope == Scope::Statements {
+                page.push(&self.statement(place).to_string());
+            } else {
+                page.push(&self.api_text(place, wanted.counts_members));
+            }
         }
         Ok(page)
     }
@@ -162,15 +175,16 @@ impl World {
     }
 
     /// One thing as the Backend API answers it, if it exists.
-    pub(crate) fn one(&self, resource: Resource, id: &str) -> Option<String> {
-        self.find(resource, id).map(|place| self.api_text(place))
+    pub(crate) fn one(&self, resource: Resource, id: &str, counts_members: bool) -> Option<String> {
+        let place = self.find(resource, id)?;
+        Some(self.api_text(place, counts_members))
     }
 
     /// The newest subscription of a payer.
     pub(crate) fn subscription_of(&self, payer: &Scope) -> Result<Option<String>, NoPage> {
         let owner = self.owner(payer)?.ok_or(NoPage::NoOwner)?;
         let subscriptions = self.belongings(owner, Resource::Subscriptions);
-        Ok(subscriptions.last().map(|place| self.api_text(*place)))
+        Ok(subscriptions.last().map(|place| self.api_text(*place, false)))
     }
 
     /// Where a thing is that exists.
@@ -182,7 +196,7 @@ impl World {
 
     fn owner(&self, scope: &Scope) -> Result<Option<Place>, NoPage> {
         let found = match scope {
-            Scope::Instance => return Ok(None),
+            Scope::Instance | Scope::Statements | Scope::Statement(_) => return Ok(None),
             Scope::Person(id) => self.find(Resource::Users, id),
             Scope::Organization(id) => self.find(Resource::Organizations, id),
         };
@@ -193,6 +207,20 @@ impl World {
     fn candidates(&self, wanted: &Wanted) -> Result<Vec<Place>, NoPage> {
         if let Some(owner) = self.owner(&wanted.scope)? {
             return Ok(self.belongings(owner, wanted.resource));
+        }
+        let all = || self.all(wanted.resource).collect();
+        match &wanted.scope {
+            Scope::Statements => return Ok(self.one_of_each_statement(all())),
+            Scope::Statement(id) => {
+                let mut attempts: Vec<Place> = all();
+                attempts.retain(|attempt| self.record(*attempt).object()["statement_id"] == **id);
+                return if attempts.is_empty() {
+                    Err(NoPage::NoOwner)
+                } else {
+                    Ok(attempts)
+                };
+            }
+            _ => {}
         }
         let own_id = match wanted.resource {
             Resource::Users => "user_id",
@@ -277,6 +305,9 @@ impl World {
         follow_deleted: bool,
     ) -> Result<(Vec<Place>, usize), NoPage> {
         let total = places.len();
+        if let Some(seed) = wanted.shuffle {
+            return self.slice_of_shuffled(places, wanted, seed, follow_deleted);
+        }
         if let Some(id) = &wanted.after {
             let cursor = self.cursor(wanted.resource, id, follow_deleted)?;
             places.retain(|place| match wanted.order.descending {
@@ -286,6 +317,42 @@ impl World {
         }
         let (slice, _) = self.slice_of(places, wanted);
         Ok((slice, total))
+    }
+
+    /// What came to be at one time stands in any order; that of the cursor ends where the cursor stands.
+    fn slice_of_shuffled(
+        &self,
+        mut places: Vec<Place>,
+        wanted: &Wanted,
+        seed: u64,
+        follow_deleted: bool,
+    ) -> Result<(Vec<Place>, usize), NoPage> {
+        let total = places.len();
+        let key = |place: &Place| {
+            let record = self.record(*place);
+            let time_ms = match wanted.order.by {
+                OrderBy::UpdatedAt => record.updated_at_ms(),
+                _ => record.created_at_ms(),
+            };
+            (time_ms, shuffled(place.index, seed))
+        };
+        places.sort_by_cached_key(key);
+        if wanted.order.descending {
+            places.reverse();
+        }
+        if let Some(id) = &wanted.after {
+            let index = self.cursor(wanted.resource, id, follow_deleted)?;
+            let cursor = key(&Place {
+                resource: wanted.resource,
+                index,
+            });
+            places.retain(|place| match wanted.order.descending {
+                true => key(place) < cursor,
+                false => key(place) > cursor,
+            });
+        }
+        let slice = places.into_iter().skip(wanted.offset).take(wanted.limit);
+        Ok((slice.collect(), total))
     }
 
     fn slice_of(&self, mut places: Vec<Place>, wanted: &Wanted) -> (Vec<Place>, usize) {
@@ -316,4 +383,11 @@ impl World {
         let text = value.as_str().unwrap_or_default().to_owned();
         (value.is_null(), value.as_i64().unwrap_or_default(), text)
     }
+}
+
+/// A number that follows from both and says nothing about either.
+fn shuffled(index: usize, seed: u64) -> u64 {
+    let mixed =
+        (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ seed.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
 }

@@ -17,11 +17,12 @@
 //!
 //! - An object changes only in a step that also sends an event of it, or (`embedded_only`) one that embeds it whole.
 //! - `updated_at` and event times never go back. Deletion events carry no earlier time than the last change.
-//! - An event and the API show the same object with the same `updated_at`, apart from what only events carry: `scim`,
-//!   a session's `user` and `latest_activity`, and the null `subscription_id` of items inside a subscription.
+//! - An event and the API show the same object with the same `updated_at`, each with the members that the tables in
+//!   `crates/clerk-core/members` list for it.
 //! - With a deleted person or organization its memberships, sessions, pending invitations and domains end, told
 //!   or silently; subscriptions and what was paid stay.
 
+mod api_billing;
 mod billing;
 mod clock;
 mod dice;
@@ -29,6 +30,7 @@ mod event;
 mod invitations;
 mod listing;
 mod matching;
+mod members;
 mod memberships;
 mod messages;
 mod options;

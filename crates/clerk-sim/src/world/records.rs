@@ -28,7 +28,8 @@ pub(super) struct Record {
     pub(super) organization: Option<Place>,
     /// What belongs to it: a person's or an organization's memberships, sessions, invitations, … that ever were.
     pub(super) belongings: Vec<Place>,
-    /// What it is made of and shows: a role's permissions, a subscription's items, a payment attempt's items.
+    /// What it is made of and shows: a role's permissions, a subscription's or payment attempt's items, a waitlist
+    /// entry's invitation.
     pub(super) parts: Vec<Place>,
     /// What it is a part of: a subscription item's subscription.
     pub(super) whole: Option<Place>,
@@ -36,7 +37,7 @@ pub(super) struct Record {
     pub(super) scim: Option<Value>,
     /// What everything personal must contain.
     pub(super) marker: Option<String>,
-    /// `cpayer_…`, of what is paid for.
+    /// `cpayer_…`, of who pays and of what is paid for.
     pub(super) payer_id: Option<String>,
     /// Whether a session is shown without its person.
     pub(super) bare: bool,

@@ -12,14 +12,27 @@ impl World {
     /// # Panics
     /// If there are organizations and no people, or more memberships than could be without twins.
     pub fn settle(&mut self, users: usize, organizations: usize, memberships: usize) {
+        self.settle_in_ties(1, users, organizations, memberships);
+    }
+
+    /// As [`World::settle`], but so many come into being in each millisecond.
+    ///
+    /// # Panics
+    /// As [`World::settle`].
+    pub fn settle_in_ties(&mut self, ties: usize, users: usize, organizations: usize, memberships: usize) {
+        let mut settled = 0_usize;
+        let mut wait = |world: &mut Self| {
+            world.clock.wait(i64::from(settled.is_multiple_of(ties)));
+            settled += 1;
+        };
         for _ in 0..users {
-            self.clock.wait(1);
+            wait(self);
             let user = self.pen().user();
             self.new_person(user);
         }
         let before = self.living(Resource::OrganizationMemberships);
         for _ in 0..organizations {
-            self.clock.wait(1);
+            wait(self);
             let creator = self.any(Resource::Users).expect("people found organizations");
             let organization = self.new_organization(creator);
             self.new_membership(creator, organization, "org:admin");
@@ -32,7 +45,7 @@ impl World {
             let (person, organization) = person.zip(organization).expect("there are members of something");
             let role = self.some_role();
             if !self.is_member(person, organization) {
-                self.clock.wait(1);
+                wait(self);
                 self.new_membership(person, organization, &role);
             }
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::World;
+use super::members::{Source, keep_to};
 use super::person::{identifier, profile, public_user_data};
 use super::records::Place;
 use super::resource::Resource;
@@ -20,29 +21,34 @@ pub struct ApiPage {
 impl World {
     /// An object as the Backend API answers it now; nothing if it does not exist.
     pub fn api_object(&self, resource: Resource, id: &str) -> Option<Value> {
-        let index = self.table(resource).index_of(id)?;
-        let place = Place { resource, index };
-        self.record(place).exists.then(|| self.own_view(place))
+        let place = self.find(resource, id)?;
+        Some(self.view(place, Source::Api))
     }
 
     /// Everything of a resource as the Backend API lists it now. Looking takes a moment of the world's time.
     pub fn api_page(&mut self, resource: Resource) -> ApiPage {
         let observed_at_ms = self.look();
-        let objects = self.all(resource).map(|place| self.own_view(place)).collect();
+        let objects = self.all(resource).map(|place| self.view(place, Source::Api));
         ApiPage {
+            objects: objects.collect(),
             observed_at_ms,
-            objects,
         }
     }
 
-    /// The object as the Backend API answers it now, as JSON.
-    pub(super) fn api_text(&self, place: Place) -> String {
+    /// The object as the Backend API answers it now, as JSON; an organization counts its members if that is asked for.
+    pub(super) fn api_text(&self, place: Place, counts_members: bool) -> String {
         match place.resource {
-            // Nothing is embedded in these.
+            Resource::Organizations if counts_members => {
+                let mut organization = self.view(place, Source::Api);
+                let members = self.belongings(place, Resource::OrganizationMemberships);
+                organization["members_count"] = json!(members.len());
+                organization.to_string()
+            }
+            // Nothing is embedded in these, and nothing of them is shown by events only.
             Resource::Users | Resource::Organizations | Resource::OrganizationDomains => {
                 self.record(place).text().to_owned()
             }
-            _ => self.own_view(place).to_string(),
+            _ => self.view(place, Source::Api).to_string(),
         }
     }
 
@@ -57,35 +63,26 @@ impl World {
 
     /// The object as an event about it shows it now.
     pub(super) fn webhook_object(&self, place: Place) -> Value {
+        let mut object = self.view(place, Source::Webhook);
+        if place.resource == Resource::Subscriptions {
+            for item in object["items"].as_array_mut().expect("items are a list") {
+                item["subscription_id"] = Value::Null;
+            }
+        }
+        object
+    }
+
+    /// The object with what the source embeds, and with the members that it shows.
+    pub(super) fn view(&self, place: Place, source: Source) -> Value {
         let record = self.record(place);
-        let mut object = self.own_view(place);
+        let mut object = record.object();
+        let person = || record.person.map(|person| self.record(person).object());
         match place.resource {
             Resource::Users => {
                 if let Some(scim) = &record.scim {
                     object["scim"] = scim.clone();
                 }
             }
-            Resource::Sessions => {
-                let user = self.embedded(place).first().map(|person| self.own_view(*person));
-                object["user"] = user.unwrap_or(Value::Null);
-                object["latest_activity"] = self.latest_activity(place);
-            }
-            Resource::Subscriptions => {
-                for item in object["items"].as_array_mut().expect("items are a list") {
-                    item["subscription_id"] = Value::Null;
-                }
-            }
-            _ => {}
-        }
-        object
-    }
-
-    /// The object with what the Backend API embeds as well.
-    fn own_view(&self, place: Place) -> Value {
-        let record = self.record(place);
-        let mut object = record.object();
-        let person = || record.person.map(|person| self.record(person).object());
-        match place.resource {
             Resource::OrganizationMemberships => {
                 let organization = record.organization.expect("a membership has an organization");
                 object["organization"] = self.record(organization).object();
@@ -94,28 +91,52 @@ impl World {
             Resource::OrganizationInvitations => {
                 object["public_inviter_data"] = person().as_ref().map_or(Value::Null, profile);
             }
-            Resource::Roles => object["permissions"] = self.parts(place),
+            Resource::Sessions => {
+                let user = self
+                    .embedded(place)
+                    .first()
+                    .map(|person| self.record(*person).object());
+                object["user"] = user.unwrap_or(Value::Null);
+                object["latest_activity"] = self.latest_activity(place);
+            }
+            Resource::Roles => object["permissions"] = self.parts(place, source),
+            Resource::WaitlistEntries => {
+                let invitation = record
+                    .parts
+                    .first()
+                    .map(|invitation| self.view(*invitation, source));
+                object["invitation"] = json!(invitation);
+            }
             Resource::Subscriptions => {
-                object["payer"] = self.payer(place);
-                object["items"] = self.parts(place);
+                object["payer"] = self.payer(place, source);
+                object["items"] = self.parts(place, source);
             }
             Resource::SubscriptionItems => {
                 let subscription = record.whole.expect("an item has a subscription");
-                object["payer"] = self.payer(subscription);
+                object["payer"] = self.payer(subscription, source);
                 object["subscription_id"] = json!(self.record(subscription).id);
             }
             Resource::PaymentAttempts => {
-                object["payer"] = self.payer(place);
-                object["subscription_items"] = self.parts(place);
+                object["payer"] = self.payer(place, source);
+                object["subscription_items"] = self.parts(place, source);
+                for item in object["subscription_items"].as_array_mut().expect("a list") {
+                    // Clerk shows less of them here.
+                    let item = item.as_object_mut().expect("an object");
+                    item.retain(|name, _| !matches!(name.as_str(), "is_free_trial" | "seats"));
+                }
             }
             _ => {}
         }
+        if source == Source::Api {
+            self.add_of_api(place, &mut object);
+        }
+        keep_to(source, place.resource, &mut object);
         object
     }
 
-    fn parts(&self, place: Place) -> Value {
+    pub(super) fn parts(&self, place: Place, source: Source) -> Value {
         let parts = self.record(place).parts.iter();
-        parts.map(|part| self.own_view(*part)).collect()
+        parts.map(|part| self.view(*part, source)).collect()
     }
 
     /// What an event about this shows whole, besides it.
@@ -129,22 +150,31 @@ impl World {
         }
     }
 
-    /// Who pays. The side that is not used has empty strings.
-    fn payer(&self, place: Place) -> Value {
+    /// Who pays. The side that is not used has empty strings in events, and is absent from the API.
+    pub(super) fn payer(&self, place: Place, source: Source) -> Value {
         let record = self.record(place);
         let mut payer = json!({
             "object": "commerce_payer",
             "id": record.payer_id,
-            "user_id": "",
-            "first_name": "",
-            "last_name": "",
-            "email": "",
-            "organization_id": "",
-            "organization_name": "",
-            "image_url": "",
             "created_at": record.created_at_ms(),
             "updated_at": record.created_at_ms(),
         });
+        match source {
+            Source::Api => payer["instance_id"] = json!(self.options.instance_id),
+            Source::Webhook => {
+                for unused in [
+                    "user_id",
+                    "first_name",
+                    "last_name",
+                    "email",
+                    "organization_id",
+                    "organization_name",
+                    "image_url",
+                ] {
+                    payer[unused] = json!("");
+                }
+            }
+        }
         if let Some(organization) = record.organization {
             let organization = &self.record(organization).object();
             payer["organization_id"] = organization["id"].clone();

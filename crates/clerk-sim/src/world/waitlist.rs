@@ -10,8 +10,13 @@ impl World {
     pub(super) fn live_on_the_waitlist(&mut self) {
         match self.any(Resource::WaitlistEntries) {
             Some(entry) if self.dice.chance(0.5) => {
+                let status = *self.dice.pick(&[&"invited", &"completed", &"rejected"]);
+                if status == "invited" && self.record(entry).parts.is_empty() {
+                    let invitation = self.new_invitation();
+                    self.record_mut(entry).parts.push(invitation);
+                }
                 self.change(entry, |entry, pen| {
-                    entry["status"] = json!(*pen.dice.pick(&["invited", "completed", "rejected"]));
+                    entry["status"] = json!(status);
                     entry["is_locked"] = json!(pen.dice.chance(0.5));
                 });
                 self.announce(entry, "waitlistEntry.updated");
@@ -29,7 +34,6 @@ impl World {
             "email_address": pen.strangers_address(),
             "status": "pending",
             "is_locked": false,
-            "invitation": null,
             "created_at": pen.now_ms,
             "updated_at": pen.now_ms,
         });

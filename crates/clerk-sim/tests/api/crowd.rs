@@ -195,3 +195,19 @@ fn the_world_comes_back() {
     scene.clerk.set_crowd(None);
     assert_eq!(scene.ids("/users"), world);
 }
+
+#[test]
+fn its_organizations_count_their_members() {
+    let scene = crowd(0);
+    let mut members = std::collections::BTreeMap::<String, u64>::new();
+    for offset in (0..2_000).step_by(500) {
+        for one in scene.page(&format!("/organization_memberships?limit=500&offset={offset}")) {
+            *members.entry(text(&one["organization"]["id"])).or_default() += 1;
+        }
+    }
+    let organizations = scene.page("/organizations?limit=500&include_members_count=true");
+    let counted = organizations
+        .iter()
+        .map(|one| (text(&one["id"]), one["members_count"].as_u64().unwrap()));
+    assert_eq!(counted.collect::<std::collections::BTreeMap<_, _>>(), members);
+}

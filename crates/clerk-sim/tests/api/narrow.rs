@@ -89,7 +89,7 @@ fn times_bound_strictly() {
 
 #[test]
 fn invitations_are_chosen_by_status() {
-    let scene = Scene::after(1_500);
+    let scene = Scene::after(1_400);
     for path in ["/invitations", "/organization_invitations"] {
         let all = scene.page(&format!("{path}?limit=500"));
         for status in ["pending", "accepted", "revoked"] {

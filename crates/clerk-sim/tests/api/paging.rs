@@ -109,7 +109,7 @@ fn people_are_ordered_by_their_last_change() {
 
 #[test]
 fn other_orders_are_by_text_or_time() {
-    let scene = Scene::after(900);
+    let scene = Scene::after(1_500);
     for (path, order, field) in [
         ("/users", "first_name", "first_name"),
         ("/users", "last_sign_in_at", "last_sign_in_at"),

@@ -54,13 +54,13 @@ impl Model {
             .get(&(resource, id.clone()))
             .and_then(|belief| belief.deleted_at_ms);
         let mut object = object.clone();
-        // Only events about the person show it; what was known stays.
-        let known = self.0.get(&(resource, id.clone()));
-        if let (None, Some(scim)) = (
-            object.get("scim"),
-            known.and_then(|belief| belief.object.get("scim")),
-        ) {
-            object["scim"] = scim.clone();
+        // What an object does not show is still so: `scim`, or what an item lacks inside an attempt to pay.
+        if let Some(known) = self.0.get(&(resource, id.clone())) {
+            for (name, value) in known.object.as_object().unwrap() {
+                if object.get(name).is_none() {
+                    object[name] = value.clone();
+                }
+            }
         }
         let belief = Belief {
             object,
@@ -99,6 +99,7 @@ fn own(resource: Resource, object: &Value) -> Value {
         "public_user_data",
         "public_inviter_data",
         "user",
+        "invitation",
         "payer",
         "latest_activity",
     ] {
@@ -126,6 +127,9 @@ fn embedded(resource: Resource, data: &Value) -> Vec<(Resource, &Value)> {
     match resource {
         Resource::OrganizationMemberships => vec![(Resource::Organizations, &data["organization"])],
         Resource::Sessions if data["user"].is_object() => vec![(Resource::Users, &data["user"])],
+        Resource::WaitlistEntries if data["invitation"].is_object() => {
+            vec![(Resource::Invitations, &data["invitation"])]
+        }
         Resource::Roles => list(Resource::Permissions, "permissions"),
         Resource::Subscriptions => list(Resource::SubscriptionItems, "items"),
         Resource::PaymentAttempts => list(Resource::SubscriptionItems, "subscription_items"),
@@ -133,7 +137,8 @@ fn embedded(resource: Resource, data: &Value) -> Vec<(Resource, &Value)> {
     }
 }
 
-fn resource(subject: &str) -> Option<Resource> {
+/// The resource whose events are called so.
+pub fn resource(subject: &str) -> Option<Resource> {
     Some(match subject {
         "user" => Resource::Users,
         "organization" => Resource::Organizations,

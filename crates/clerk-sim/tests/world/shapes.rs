@@ -2,62 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clerk_sim::{Activity, Adversity, Event, World, WorldOptions};
+use clerk_sim::{Activity, Adversity, Event, Resource, World, WorldOptions};
 use serde_json::Value;
 
 use crate::life::hostile;
 
-/// Required fields; after the bar those that may be there.
-const SHAPES: &[(&str, &str)] = &[
-    (
-        "user",
-        "id object external_id primary_email_address_id primary_phone_number_id primary_web3_wallet_id username \
-      first_name last_name has_image public_metadata email_addresses phone_numbers web3_wallets passkeys \
-      password_enabled two_factor_enabled totp_enabled backup_code_enabled external_accounts saml_accounts \
-      enterprise_accounts last_sign_in_at banned locked updated_at created_at delete_self_enabled \
-      create_organization_enabled | mfa_enabled_at mfa_disabled_at lockout_expires_in_seconds \
-      verification_attempts_remaining last_active_at legal_accepted_at locale profile_image_url image_url \
-      private_metadata unsafe_metadata password_last_updated_at deprovisioned create_organizations_limit \
-      bypass_client_trust scim",
-    ),
-    (
-        "organization",
-        "object id name slug max_allowed_memberships admin_delete_enabled public_metadata created_by \
-      created_at updated_at | image_url has_image private_metadata",
-    ),
-    (
-        "organizationMembership",
-        "id object role permissions public_metadata organization created_at updated_at | \
-      role_name private_metadata public_user_data",
-    ),
-    (
-        "organizationInvitation",
-        "object id email_address role role_name inviter_id public_inviter_data public_metadata \
-      url expires_at created_at updated_at | organization_id status private_metadata user_id",
-    ),
-    (
-        "organizationDomain",
-        "object id organization_id name enrollment_mode affiliation_email_address \
-      affiliation_verification ownership_verification verification total_pending_invitations \
-      total_pending_suggestions created_at updated_at |",
-    ),
-    (
-        "session",
-        "object id user_id client_id actor status last_active_at expire_at abandon_at updated_at created_at \
-      user | last_active_organization_id latest_activity",
-    ),
-    (
-        "role",
-        "object id name key description permissions created_at updated_at | is_creator_eligible",
-    ),
-    (
-        "permission",
-        "object id name key description type created_at updated_at |",
-    ),
-    (
-        "waitlistEntry",
-        "object id email_address status created_at updated_at | is_locked invitation",
-    ),
+/// The messages, of which there is no table: required members; after the bar those that may be there.
+const MESSAGES: &[(&str, &str)] = &[
     (
         "email",
         "id object slug from_email_name body data delivered_by_clerk subject | reply_to_email_name \
@@ -65,61 +16,127 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "sms",
-        "object id from_phone_number to_phone_number user_id message status data delivered_by_clerk created_at_ms \
+        "id object from_phone_number to_phone_number user_id message status data delivered_by_clerk created_at_ms \
       | slug phone_number_id",
     ),
-    (
-        "subscription",
-        "object id status active_at canceled_at created_at ended_at past_due_at updated_at \
-      latest_payment_id payer_id payer payment_source_id items |",
-    ),
-    (
-        "subscriptionItem",
-        "object id status is_free_trial created_at updated_at period_start period_end interval \
-      plan_id plan subscription_id | payer seats",
-    ),
-    (
-        "paymentAttempt",
-        "id instance_id payment_id invoice_id statement_id gateway_external_id status created_at \
-      updated_at paid_at failed_at failed_reason billing_date charge_type payee payer totals payment_source \
-      subscription_items |",
-    ),
 ];
+
+/// Where the column of each source is in the tables of members.
+const WEBHOOK: usize = 1;
+const API: usize = 2;
+
+/// The members that a source always shows, and those that it may show.
+pub struct Shape {
+    always: BTreeSet<String>,
+    known: BTreeSet<String>,
+}
+
+impl Shape {
+    fn of(resource: Resource, source: usize) -> Self {
+        let path = format!(
+            "{}/../clerk-core/members/{resource}.tsv",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let table = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let lines = table
+            .lines()
+            .skip(1)
+            .map(|line| line.split('\t').collect::<Vec<_>>());
+        let members: Vec<Vec<&str>> = lines.filter(|line| !line[0].contains('.')).collect();
+        let names = |presences: &[&str]| {
+            let chosen = members.iter().filter(|line| presences.contains(&line[source]));
+            chosen.map(|line| line[0].to_owned()).collect()
+        };
+        Self {
+            always: names(&["yes"]),
+            known: names(&["yes", "optional"]),
+        }
+    }
+
+    fn of_message(members: &str) -> Self {
+        let names = |text: &str| {
+            text.split_whitespace()
+                .filter(|name| *name != "|")
+                .map(str::to_owned)
+                .collect()
+        };
+        Self {
+            always: names(members.split('|').next().unwrap()),
+            known: names(members),
+        }
+    }
+
+    /// Notes which of the members that need not be there are there, and which are not.
+    fn check(&self, what: &str, object: &Value, optional: &mut BTreeMap<String, BTreeSet<bool>>) {
+        let members: BTreeSet<String> = object.as_object().unwrap().keys().cloned().collect();
+        assert!(
+            self.always.is_subset(&members),
+            "{what} lacks {:?}",
+            &self.always - &members
+        );
+        assert!(
+            members.is_subset(&self.known),
+            "{what} has {:?}",
+            &members - &self.known
+        );
+        for name in &self.known - &self.always {
+            let is_there = members.contains(&name);
+            optional
+                .entry(format!("{what}.{name}"))
+                .or_default()
+                .insert(is_there);
+        }
+    }
+}
 
 fn stream(options: WorldOptions) -> Vec<Event> {
     World::new(options).run(8_000)
 }
 
 #[test]
-fn objects_have_the_fields_of_the_specification() {
-    let mut seen = BTreeSet::new();
+fn events_have_the_members_of_the_specification() {
+    let (mut seen, mut optional, mut has_invitation) = (BTreeSet::new(), BTreeMap::new(), false);
     for event in stream(WorldOptions::default()) {
         let data = event.envelope()["data"].take();
         let subject = event.event_type.split('.').next().unwrap();
-        let Some((_, shape)) = SHAPES.iter().find(|(name, _)| *name == subject) else {
-            assert_eq!(subject, "invitation");
-            continue;
-        };
         if data["deleted"] == true {
             continue;
         }
         seen.insert(subject.to_owned());
-        let (required, optional) = shape.split_once('|').unwrap();
-        let fields: BTreeSet<&str> = data.as_object().unwrap().keys().map(String::as_str).collect();
-        let required: BTreeSet<&str> = required.split_whitespace().collect();
-        let known: BTreeSet<&str> = required
-            .iter()
-            .copied()
-            .chain(optional.split_whitespace())
-            .collect();
-        assert!(
-            required.is_subset(&fields),
-            "{subject} lacks {:?}",
-            &required - &fields
-        );
-        assert!(fields.is_subset(&known), "{subject} has {:?}", &fields - &known);
+        has_invitation |= subject == "waitlistEntry" && data["invitation"]["email_address"].is_string();
+        let shape = match crate::model::resource(subject) {
+            Some(resource) => Shape::of(resource, WEBHOOK),
+            None => Shape::of_message(MESSAGES.iter().find(|(name, _)| *name == subject).unwrap().1),
+        };
+        shape.check(subject, &data, &mut optional);
     }
-    assert_eq!(seen.len(), SHAPES.len(), "{seen:?}");
+    assert_eq!(seen.len(), Resource::ALL.len() + MESSAGES.len(), "{seen:?}");
+    for only_sometimes in ["user.scim", "organizationInvitation.user_id"] {
+        assert_eq!(optional[only_sometimes].len(), 2, "{only_sometimes}");
+    }
+    assert!(
+        has_invitation,
+        "an entry of the waitlist shows its invitation whole"
+    );
+    assert_eq!(optional["organization.members_count"], BTreeSet::from([false]));
+}
+
+#[test]
+fn the_api_shows_the_members_of_the_specification() {
+    let mut world = World::new(WorldOptions::default());
+    world.run(8_000);
+    let mut optional = BTreeMap::new();
+    for resource in Resource::ALL {
+        let shape = Shape::of(resource, API);
+        let objects = world.api_page(resource).objects;
+        assert!(!objects.is_empty(), "{resource}");
+        for object in objects {
+            shape.check(resource.as_str(), &object, &mut optional);
+        }
+    }
+    for only_sometimes in ["subscription_items.payer", "payment_attempts.totals"] {
+        assert_eq!(optional[only_sometimes].len(), 2, "{only_sometimes}");
+    }
 }
 
 #[test]
