@@ -8,7 +8,7 @@ use postgres::types::Json;
 use postgres::{Client, GenericClient};
 use serde_json::{Map, Value, json};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, cases, now_seconds};
 
 const T0: i64 = 1_750_000_000_000;
 
@@ -268,7 +268,7 @@ fn an_accepted_invitation_goes_with_its_person_also_after_a_reconcile() {
 fn a_deletion_in_the_second_of_a_change_wins() {
     let scene = Scene::on(Cluster::shared());
     let mut client = scene.db.superuser();
-    let now = crate::scene::now_seconds();
+    let now = now_seconds();
     let user = json!({ "id": "user_1", "first_name": "Ada", "updated_at": now * 1000 + 999 });
     Said::Event("user.updated", now * 1000, user).tell(&mut client);
     let body = json!({ "type": "user.deleted", "data": { "id": "user_1", "deleted": true } }).to_string();
@@ -448,14 +448,6 @@ impl History {
         });
         deletions.collect()
     }
-}
-
-/// 300, or as many as `CLERK_SYNC_CASES` says.
-fn cases() -> u64 {
-    let wanted = std::env::var("CLERK_SYNC_CASES").ok();
-    wanted.map_or(300, |wanted| {
-        wanted.parse().expect("CLERK_SYNC_CASES is a number")
-    })
 }
 
 #[test]

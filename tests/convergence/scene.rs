@@ -81,3 +81,10 @@ pub fn now_seconds() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.expect("the clock is right").as_secs() as i64
 }
+
+/// How many histories are tried: 300, or as many as `CLERK_SYNC_CASES` says. The mirror is trusted after 10,000, which `make test-all`
+/// tries.
+pub fn cases() -> u64 {
+    let wanted = std::env::var("CLERK_SYNC_CASES").ok();
+    wanted.map_or(300, |wanted| wanted.parse().expect("CLERK_SYNC_CASES is a number"))
+}
