@@ -2,7 +2,7 @@
 --
 -- Rows are never removed, so application tables may refer to them. No constraint can reject a true event: nothing but the id is
 -- unique, nothing refers to anything, and indexes on free text are hash indexes, which take any length. Every table is written by
--- one statement (src/mirror/statement.rs) that joins what it is told with what is there, so order does not matter.
+-- src/mirror/write.rs, which joins what it is told with what is there, member by member, so order does not matter.
 
 CREATE TABLE clerk.users (
     id text PRIMARY KEY,
@@ -25,12 +25,9 @@ CREATE TABLE clerk.users (
     last_sign_in_at timestamptz,
     last_active_at timestamptz,
     scim jsonb,
-    scim_updated_at timestamptz NOT NULL DEFAULT '-infinity',
-    scim_observed_at timestamptz NOT NULL DEFAULT '-infinity',
     private_metadata jsonb,
-    private_metadata_updated_at timestamptz NOT NULL DEFAULT '-infinity',
-    private_metadata_observed_at timestamptz NOT NULL DEFAULT '-infinity',
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -67,14 +64,11 @@ COMMENT ON COLUMN clerk.users.public_metadata IS 'Metadata that the browser may 
 COMMENT ON COLUMN clerk.users.last_sign_in_at IS 'Last sign-in.';
 COMMENT ON COLUMN clerk.users.last_active_at IS 'Last activity; Clerk gives the day.';
 COMMENT ON COLUMN clerk.users.scim IS 'Directory data; comes only with user.created and user.updated.';
-COMMENT ON COLUMN clerk.users.scim_updated_at IS 'Version of scim, which not every source carries.';
-COMMENT ON COLUMN clerk.users.scim_observed_at IS 'Version of scim.';
 COMMENT ON COLUMN clerk.users.private_metadata IS 'Only with clerk.configure(keep_private_metadata => true); else NULL.';
-COMMENT ON COLUMN clerk.users.private_metadata_updated_at IS 'Version of private_metadata, which not every source carries.';
-COMMENT ON COLUMN clerk.users.private_metadata_observed_at IS 'Version of private_metadata.';
-COMMENT ON COLUMN clerk.users.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.users.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.users.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.users.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.users.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.users.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.users.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.users.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.users.deleted_at IS 'When Clerk said it was deleted.';
@@ -95,9 +89,8 @@ CREATE TABLE clerk.organizations (
     public_metadata jsonb,
     created_by text,
     private_metadata jsonb,
-    private_metadata_updated_at timestamptz NOT NULL DEFAULT '-infinity',
-    private_metadata_observed_at timestamptz NOT NULL DEFAULT '-infinity',
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -120,11 +113,10 @@ COMMENT ON COLUMN clerk.organizations.max_allowed_memberships IS 'Most members i
 COMMENT ON COLUMN clerk.organizations.public_metadata IS 'Metadata that members may read.';
 COMMENT ON COLUMN clerk.organizations.created_by IS 'User who made it.';
 COMMENT ON COLUMN clerk.organizations.private_metadata IS 'Only with clerk.configure(keep_private_metadata => true); else NULL.';
-COMMENT ON COLUMN clerk.organizations.private_metadata_updated_at IS 'Version of private_metadata, which not every source carries.';
-COMMENT ON COLUMN clerk.organizations.private_metadata_observed_at IS 'Version of private_metadata.';
-COMMENT ON COLUMN clerk.organizations.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.organizations.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.organizations.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.organizations.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.organizations.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.organizations.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.organizations.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.organizations.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.organizations.deleted_at IS 'When Clerk said it was deleted.';
@@ -144,9 +136,8 @@ CREATE TABLE clerk.organization_memberships (
     permissions text[],
     public_metadata jsonb,
     private_metadata jsonb,
-    private_metadata_updated_at timestamptz NOT NULL DEFAULT '-infinity',
-    private_metadata_observed_at timestamptz NOT NULL DEFAULT '-infinity',
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -169,11 +160,10 @@ COMMENT ON COLUMN clerk.organization_memberships.role_name IS 'The role''s name 
 COMMENT ON COLUMN clerk.organization_memberships.permissions IS 'Permissions that the role gives, system permissions included.';
 COMMENT ON COLUMN clerk.organization_memberships.public_metadata IS 'Metadata that the browser may read.';
 COMMENT ON COLUMN clerk.organization_memberships.private_metadata IS 'Only with clerk.configure(keep_private_metadata => true); else NULL.';
-COMMENT ON COLUMN clerk.organization_memberships.private_metadata_updated_at IS 'Version of private_metadata, which not every source carries.';
-COMMENT ON COLUMN clerk.organization_memberships.private_metadata_observed_at IS 'Version of private_metadata.';
-COMMENT ON COLUMN clerk.organization_memberships.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.organization_memberships.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.organization_memberships.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.organization_memberships.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.organization_memberships.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.organization_memberships.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.organization_memberships.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.organization_memberships.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.organization_memberships.deleted_at IS 'When Clerk said it was deleted.';
@@ -196,9 +186,8 @@ CREATE TABLE clerk.organization_invitations (
     expires_at timestamptz,
     public_metadata jsonb,
     private_metadata jsonb,
-    private_metadata_updated_at timestamptz NOT NULL DEFAULT '-infinity',
-    private_metadata_observed_at timestamptz NOT NULL DEFAULT '-infinity',
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -225,11 +214,10 @@ COMMENT ON COLUMN clerk.organization_invitations.user_id IS 'User who accepted.'
 COMMENT ON COLUMN clerk.organization_invitations.expires_at IS 'When it expires.';
 COMMENT ON COLUMN clerk.organization_invitations.public_metadata IS 'Metadata that the membership will get.';
 COMMENT ON COLUMN clerk.organization_invitations.private_metadata IS 'Only with clerk.configure(keep_private_metadata => true); else NULL.';
-COMMENT ON COLUMN clerk.organization_invitations.private_metadata_updated_at IS 'Version of private_metadata, which not every source carries.';
-COMMENT ON COLUMN clerk.organization_invitations.private_metadata_observed_at IS 'Version of private_metadata.';
-COMMENT ON COLUMN clerk.organization_invitations.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.organization_invitations.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.organization_invitations.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.organization_invitations.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.organization_invitations.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.organization_invitations.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.organization_invitations.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.organization_invitations.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.organization_invitations.deleted_at IS 'When Clerk said it was deleted.';
@@ -251,6 +239,7 @@ CREATE TABLE clerk.organization_domains (
     total_pending_invitations bigint,
     total_pending_suggestions bigint,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -274,9 +263,10 @@ COMMENT ON COLUMN clerk.organization_domains.affiliation_verified IS 'Whether it
 COMMENT ON COLUMN clerk.organization_domains.ownership_verified IS 'Whether the domain''s ownership is verified.';
 COMMENT ON COLUMN clerk.organization_domains.total_pending_invitations IS 'Invitations that wait.';
 COMMENT ON COLUMN clerk.organization_domains.total_pending_suggestions IS 'Suggestions that wait.';
-COMMENT ON COLUMN clerk.organization_domains.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.organization_domains.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.organization_domains.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.organization_domains.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.organization_domains.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.organization_domains.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.organization_domains.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.organization_domains.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.organization_domains.deleted_at IS 'When Clerk said it was deleted.';
@@ -294,6 +284,7 @@ CREATE TABLE clerk.invitations (
     expires_at timestamptz,
     public_metadata jsonb,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -312,9 +303,10 @@ COMMENT ON COLUMN clerk.invitations.email_address IS 'Who is invited.';
 COMMENT ON COLUMN clerk.invitations.status IS 'pending, accepted, revoked or expired.';
 COMMENT ON COLUMN clerk.invitations.expires_at IS 'When it expires.';
 COMMENT ON COLUMN clerk.invitations.public_metadata IS 'Metadata that the user will get.';
-COMMENT ON COLUMN clerk.invitations.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.invitations.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.invitations.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.invitations.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.invitations.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.invitations.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.invitations.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.invitations.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.invitations.deleted_at IS 'When Clerk said it was deleted.';
@@ -333,6 +325,7 @@ CREATE TABLE clerk.roles (
     is_creator_eligible boolean,
     permissions text[],
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -351,9 +344,10 @@ COMMENT ON COLUMN clerk.roles.name IS 'Name for people.';
 COMMENT ON COLUMN clerk.roles.description IS 'Description.';
 COMMENT ON COLUMN clerk.roles.is_creator_eligible IS 'Whether who makes an organization can get it.';
 COMMENT ON COLUMN clerk.roles.permissions IS 'Keys of the permissions it gives.';
-COMMENT ON COLUMN clerk.roles.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.roles.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.roles.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.roles.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.roles.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.roles.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.roles.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.roles.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.roles.deleted_at IS 'When Clerk said it was deleted.';
@@ -371,6 +365,7 @@ CREATE TABLE clerk.permissions (
     description text,
     type text,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -388,9 +383,10 @@ COMMENT ON COLUMN clerk.permissions.key IS 'Key, as org:invoices:read.';
 COMMENT ON COLUMN clerk.permissions.name IS 'Name for people.';
 COMMENT ON COLUMN clerk.permissions.description IS 'Description.';
 COMMENT ON COLUMN clerk.permissions.type IS 'system or user.';
-COMMENT ON COLUMN clerk.permissions.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.permissions.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.permissions.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.permissions.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.permissions.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.permissions.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.permissions.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.permissions.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.permissions.deleted_at IS 'When Clerk said it was deleted.';

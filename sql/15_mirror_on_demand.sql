@@ -12,6 +12,7 @@ CREATE TABLE clerk.sessions (
     abandon_at timestamptz,
     actor jsonb,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -34,9 +35,10 @@ COMMENT ON COLUMN clerk.sessions.last_active_at IS 'Last activity.';
 COMMENT ON COLUMN clerk.sessions.expire_at IS 'When it expires.';
 COMMENT ON COLUMN clerk.sessions.abandon_at IS 'When it counts as abandoned.';
 COMMENT ON COLUMN clerk.sessions.actor IS 'Who impersonates the user.';
-COMMENT ON COLUMN clerk.sessions.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.sessions.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.sessions.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.sessions.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.sessions.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.sessions.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.sessions.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.sessions.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.sessions.deleted_at IS 'When Clerk said it was deleted.';
@@ -54,6 +56,7 @@ CREATE TABLE clerk.waitlist_entries (
     is_locked boolean,
     invitation_id text,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -72,9 +75,10 @@ COMMENT ON COLUMN clerk.waitlist_entries.email_address IS 'Who waits.';
 COMMENT ON COLUMN clerk.waitlist_entries.status IS 'pending, invited, completed or rejected.';
 COMMENT ON COLUMN clerk.waitlist_entries.is_locked IS 'Whether the entry is being worked on.';
 COMMENT ON COLUMN clerk.waitlist_entries.invitation_id IS 'The invitation they got.';
-COMMENT ON COLUMN clerk.waitlist_entries.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.waitlist_entries.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.waitlist_entries.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.waitlist_entries.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.waitlist_entries.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.waitlist_entries.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.waitlist_entries.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.waitlist_entries.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.waitlist_entries.deleted_at IS 'When Clerk said it was deleted.';
@@ -97,6 +101,7 @@ CREATE TABLE clerk.subscriptions (
     canceled_at timestamptz,
     ended_at timestamptz,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -121,9 +126,10 @@ COMMENT ON COLUMN clerk.subscriptions.active_at IS 'Active since.';
 COMMENT ON COLUMN clerk.subscriptions.past_due_at IS 'Past due since.';
 COMMENT ON COLUMN clerk.subscriptions.canceled_at IS 'When it was canceled.';
 COMMENT ON COLUMN clerk.subscriptions.ended_at IS 'When it ended.';
-COMMENT ON COLUMN clerk.subscriptions.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.subscriptions.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.subscriptions.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.subscriptions.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.subscriptions.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.subscriptions.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.subscriptions.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.subscriptions.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.subscriptions.deleted_at IS 'When Clerk said it was deleted.';
@@ -148,6 +154,7 @@ CREATE TABLE clerk.subscription_items (
     payer_user_id text,
     payer_organization_id text,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -175,9 +182,10 @@ COMMENT ON COLUMN clerk.subscription_items.period_end IS 'End of the period.';
 COMMENT ON COLUMN clerk.subscription_items.payer_id IS 'Who pays, as Clerk Billing names them.';
 COMMENT ON COLUMN clerk.subscription_items.payer_user_id IS 'The user who pays.';
 COMMENT ON COLUMN clerk.subscription_items.payer_organization_id IS 'The organization that pays.';
-COMMENT ON COLUMN clerk.subscription_items.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.subscription_items.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.subscription_items.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.subscription_items.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.subscription_items.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.subscription_items.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.subscription_items.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.subscription_items.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.subscription_items.deleted_at IS 'When Clerk said it was deleted.';
@@ -204,6 +212,7 @@ CREATE TABLE clerk.payment_attempts (
     paid_at timestamptz,
     failed_at timestamptz,
     data jsonb NOT NULL DEFAULT '{}',
+    older jsonb,
     created_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT '-infinity',
     observed_at timestamptz NOT NULL DEFAULT '-infinity',
@@ -231,9 +240,10 @@ COMMENT ON COLUMN clerk.payment_attempts.payer_organization_id IS 'The organizat
 COMMENT ON COLUMN clerk.payment_attempts.billing_date IS 'Day it is billed.';
 COMMENT ON COLUMN clerk.payment_attempts.paid_at IS 'When it was paid.';
 COMMENT ON COLUMN clerk.payment_attempts.failed_at IS 'When it failed.';
-COMMENT ON COLUMN clerk.payment_attempts.data IS 'What Clerk shows of it, without secrets, private metadata, excluded fields and other resources'' data.';
+COMMENT ON COLUMN clerk.payment_attempts.data IS 'What Clerk shows of it: each member as it was last told. Without secrets, excluded fields and other resources'' data; with private metadata only if they are kept.';
+COMMENT ON COLUMN clerk.payment_attempts.older IS 'Members of data that are older than the row, because its last version did not carry them: {"<updated_at>/<observed_at>": ["member", …]}, times in microseconds since 1970. NULL: there are none.';
 COMMENT ON COLUMN clerk.payment_attempts.created_at IS 'When it was made, by Clerk.';
-COMMENT ON COLUMN clerk.payment_attempts.updated_at IS 'Version: Clerk''s updated_at. -infinity: nothing is known but the id.';
+COMMENT ON COLUMN clerk.payment_attempts.updated_at IS 'Version: greatest updated_at of Clerk''s. -infinity: nothing is known but the id.';
 COMMENT ON COLUMN clerk.payment_attempts.observed_at IS 'Version: time of the event or answer that showed it so; decides between equal updated_at.';
 COMMENT ON COLUMN clerk.payment_attempts.last_seen_at IS 'Last time that Clerk showed it alive, also by something older than this row.';
 COMMENT ON COLUMN clerk.payment_attempts.deleted_at IS 'When Clerk said it was deleted.';

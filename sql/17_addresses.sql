@@ -50,6 +50,3 @@ CREATE INDEX organization_domains_address ON clerk.organization_domains (clerk.a
 CREATE INDEX invitations_address ON clerk.invitations (clerk.address_hash(email_address)) WHERE email_address IS NOT NULL;
 CREATE INDEX waitlist_entries_address ON clerk.waitlist_entries (clerk.address_hash(email_address)) WHERE email_address IS NOT NULL;
 CREATE INDEX webhook_events_address ON clerk.webhook_events (address_hash) WHERE address_hash IS NOT NULL AND erased_at IS NULL;
--- Empty, but for what came back to an erased row by a version of its own.
-CREATE INDEX organization_invitations_erased ON clerk.organization_invitations (id)
-    WHERE private_metadata IS NOT NULL AND data OPERATOR(pg_catalog.@>) '{"erased": true}';

@@ -1,10 +1,9 @@
 //! Whose an e-mail address is, or was: see `sql/17_addresses.sql`.
 
-use clerk_core::mirror::{Observation, Resource, Value};
+use clerk_core::mirror::{DeletedUsers, Observation, Resource, Value};
 use pgrx::prelude::*;
 
 use super::prepared::Prepared;
-use super::setup::DeletedUsers;
 use super::statement::ParameterType;
 use super::values::array;
 use super::write::Written;

@@ -1,8 +1,8 @@
 //! `apply_event`, `apply_events` and `apply_objects`: the same way as webhooks, without a signature.
 
 use clerk_core::mirror::{
-    ObjectError, ObjectsError, Observation, Resource, content_id, is_from_the_future, list_events,
-    observe_objects,
+    DeletedUsers, ObjectError, ObjectsError, Observation, Resource, content_id, is_from_the_future,
+    list_events, observe_objects,
 };
 use clerk_core::quote;
 use pgrx::prelude::*;
@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::deliver::{Reading, deliver};
 use super::ledger::{self, State};
 use super::lock_budget::{LockBudget, WAIT};
-use super::setup::{self, DeletedUsers, Setup};
+use super::setup::{self, Setup};
 use super::time_limit::TimeLimit;
 use super::write::{Written, write};
 use super::{addresses, handlers, notify};

@@ -22,7 +22,6 @@ pub mod prune;
 mod receive;
 pub mod retry;
 pub mod setup;
-mod shortcut;
 mod statement;
 mod time_limit;
 mod values;

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use clerk_core::mirror::{Policy, Resource};
+use clerk_core::mirror::{DeletedUsers, Policy, Resource};
 use clerk_core::{SigningSecret, quote};
 
 use crate::catalog;
@@ -51,34 +51,6 @@ impl Handler {
         match self.pattern.strip_suffix('*') {
             Some(beginning) => event_type.starts_with(beginning),
             None => self.pattern == event_type,
-        }
-    }
-}
-
-/// What stays of a person whom Clerk deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeletedUsers {
-    Keep,
-    #[default]
-    Scrub,
-    Remove,
-}
-
-impl DeletedUsers {
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "keep" => Some(Self::Keep),
-            "scrub" => Some(Self::Scrub),
-            "remove" => Some(Self::Remove),
-            _ => None,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Scrub => "scrub",
-            Self::Remove => "remove",
         }
     }
 }

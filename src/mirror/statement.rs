@@ -1,13 +1,13 @@
-//! The one statement that writes a mirrored table: it joins what it is told with what is there.
+//! The statements that write a mirrored table.
 //!
-//! The state of a row is a join of independent maxima, so the order in which news comes does not matter: the live version is
-//! the greatest (updated_at, observed_at, data), members that only some sources carry have versions of their own, and the
-//! times of sightings and deletions are maxima. A deleted person's row keeps its versions; what it shows follows from the
-//! deletion alone. A row belongs to the instance that it was first told of by: another one's news of it changes nothing.
+//! They write what is new, and what is newer than a row and carries every member of it: then the whole of it is the join. Other rows
+//! they leave to `write`, which joins member by member and hands the outcome over. The statement for many rows locks all of them, in
+//! the order of their ids, so no two transactions wait for each other. A row belongs to the instance that it was first told of by:
+//! another one's news of it changes nothing.
+//!
+//! Postgres prepares every expression of a statement anew each time it runs, so for one row there are two statements, half as long.
 //!
 //! The text is made from the fixed names in `clerk_core::mirror`. Every function that runs it pins `search_path`.
-
-use std::fmt::Write;
 
 use clerk_core::mirror::{ColumnType, Resource};
 use pgrx::pg_sys;
@@ -69,7 +69,8 @@ impl ParameterType {
     }
 }
 
-/// The parameters in their order. A personal resource has one more at the end: what stays of a deleted person.
+/// The parameters in their order. Two more come after them: whether the rows are joined already, and the members of one of them, which
+/// most often are those of all.
 pub fn parameters(resource: Resource) -> Vec<Parameter> {
     let mut list = Vec::new();
     let mut add = |name: &str, parameter_type| {
@@ -80,16 +81,12 @@ pub fn parameters(resource: Resource) -> Vec<Parameter> {
     };
     add("id", ParameterType::Text);
     add("instance_id", ParameterType::Text);
-    add("is_placeholder", ParameterType::Boolean);
+    add(IS_PLACEHOLDER, ParameterType::Boolean);
     for column in resource.columns() {
         add(column.name, ParameterType::of(column.column_type));
     }
-    for side in resource.side_fields() {
-        add(side.name, ParameterType::Text);
-        add(&format!("{}_updated_at", side.name), ParameterType::Time);
-        add(&format!("{}_observed_at", side.name), ParameterType::Time);
-    }
     add("data", ParameterType::Text);
+    add("older", ParameterType::Text);
     for time in [
         "created_at",
         "updated_at",
@@ -103,237 +100,249 @@ pub fn parameters(resource: Resource) -> Vec<Parameter> {
     list
 }
 
+/// The only parameter that is no column.
+const IS_PLACEHOLDER: &str = "is_placeholder";
+
+/// What a statement does. Those that write give the rows that they wrote: id, version and `deleted_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Makes one row, if it is not there.
+    Insert,
+    /// Changes one row.
+    Update,
+    /// Makes and changes many.
+    Many,
+    /// As `Many`, and tells what became of each: whether it is new, or was a placeholder, whether it is other than it was, and
+    /// whether it is gone now.
+    Counting,
+    /// Locks rows and reads them as they are: by their ids, with news of each, which comes back as jsonb writes it.
+    Reading,
+}
+
+impl Kind {
+    pub const COUNT: usize = 5;
+
+    pub fn source(self) -> Source {
+        match self {
+            Self::Insert | Self::Update => Source::One,
+            Self::Many | Self::Counting | Self::Reading => Source::Many,
+        }
+    }
+}
+
 /// The statement for a table.
-pub fn prepare(resource: Resource, source: Source) -> Prepared {
-    let Parts { text, types } = parts(resource, source);
-    Prepared::from_parts(text, types)
-}
-
-fn parts(resource: Resource, source: Source) -> Parts {
-    let parameters = parameters(resource);
-    let mut types: Vec<pg_sys::Oid> = parameters
+pub fn prepare(resource: Resource, kind: Kind) -> Prepared {
+    let text = Text::new(resource, kind);
+    let write = match kind {
+        Kind::Reading => {
+            let types = vec![pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID];
+            return Prepared::from_parts(reading(resource), types);
+        }
+        Kind::Insert => text.insert(),
+        Kind::Update => text.update(),
+        Kind::Many => text.many(),
+        Kind::Counting => counting(resource, &text.many()),
+    };
+    let mut types: Vec<pg_sys::Oid> = parameters(resource)
         .iter()
-        .map(|parameter| parameter.parameter_type.oid(source))
+        .map(|parameter| parameter.parameter_type.oid(kind.source()))
         .collect();
-    let mode = resource
-        .is_personal()
-        .then(|| format!("${}", parameters.len() + 1));
-    if mode.is_some() {
-        types.push(pg_sys::TEXTOID);
-    }
-    Parts {
-        text: text(resource, source, &parameters, mode.as_deref()),
-        types,
-    }
+    types.extend([pg_sys::BOOLOID, pg_sys::TEXTARRAYOID]);
+    Prepared::from_parts(write, types)
 }
 
-/// The statement for many rows of a table, which tells what became of them: how many are new, or were placeholders, how many
-/// are other than they were, and how many of those are gone now.
-pub fn prepare_counting(resource: Resource) -> Prepared {
-    let Parts { text, types } = parts(resource, Source::Many);
-    let table = resource.table();
-    // Rows of the table are seen as they were before the statement.
-    let text = format!(
-        "WITH written AS (
-{text}, t.data, t.deleted
-)
-SELECT count(*) FILTER (WHERE w.updated_at > '-infinity' AND (b.id IS NULL OR b.updated_at = '-infinity')),
-       count(*) FILTER (WHERE b.updated_at > '-infinity' AND (b.data <> w.data OR b.deleted <> w.deleted)),
-       count(*) FILTER (WHERE w.deleted AND NOT COALESCE(b.deleted, false))
-FROM written AS w LEFT JOIN clerk.{table} AS b ON b.id = w.id"
-    );
-    Prepared::from_parts(text, types)
-}
-
-struct Parts {
-    text: String,
-    types: Vec<pg_sys::Oid>,
-}
-
-fn text(resource: Resource, source: Source, parameters: &[Parameter], mode: Option<&str>) -> String {
-    let table = resource.table();
-    let input = input(source, parameters);
-    let Insert { columns, values } = insert(resource, mode);
-    let updates = updates(resource, mode).join(",\n    ");
+fn reading(resource: Resource) -> String {
     format!(
-        "INSERT INTO clerk.{table} AS t ({columns}, synced_at)
-SELECT {values}, clock_timestamp()
-FROM {input}
-WHERE NOT (n.is_placeholder AND EXISTS (SELECT FROM clerk.{table} AS known WHERE known.id = n.id))
-ON CONFLICT (id) DO UPDATE SET
-    {updates}, synced_at = excluded.synced_at
-WHERE t.instance_id IS NULL OR excluded.instance_id IS NULL OR t.instance_id = excluded.instance_id
-RETURNING t.id, t.updated_at, t.observed_at, t.deleted_at",
-        columns = columns.join(", "),
-        values = values.join(", "),
+        "SELECT t.id, t.instance_id, t.data::text, t.older::text, t.created_at, t.updated_at, t.observed_at, t.last_seen_at,
+                t.deleted_at, t.missing_at, n.data::jsonb::text
+         FROM unnest($1, $2) AS n (id, data) JOIN clerk.{} AS t ON t.id = n.id
+         FOR UPDATE OF t",
+        resource.table()
     )
 }
 
-fn input(source: Source, parameters: &[Parameter]) -> String {
-    let mut text = String::new();
-    // Writing into a String cannot fail.
-    match source {
-        Source::One => {
-            for (at, parameter) in parameters.iter().enumerate() {
-                let comma = if at == 0 { "(SELECT " } else { ", " };
-                let _ = write!(text, "{comma}${} AS {}", at + 1, quoted(&parameter.name));
-            }
-            text.push_str(") AS n");
-        }
-        Source::Many => {
-            for (at, parameter) in parameters.iter().enumerate() {
-                let comma = if at == 0 { "unnest(" } else { ", " };
-                let _ = write!(text, "{comma}${}::{}[]", at + 1, parameter.parameter_type.sql());
-            }
-            let names: Vec<String> = parameters
-                .iter()
-                .map(|parameter| quoted(&parameter.name))
-                .collect();
-            let _ = write!(text, ") AS n ({})", names.join(", "));
-        }
-    }
-    text
+fn counting(resource: Resource, many: &str) -> String {
+    // Rows of the table are seen as they were before the statement.
+    format!(
+        "WITH written AS (
+{many}, t.data, t.deleted
+)
+SELECT w.id, w.updated_at, w.observed_at, w.deleted_at,
+       w.updated_at > '-infinity' AND (b.id IS NULL OR b.updated_at = '-infinity'),
+       COALESCE(b.updated_at > '-infinity' AND (b.data <> w.data OR b.deleted <> w.deleted), false),
+       w.deleted AND NOT COALESCE(b.deleted, false)
+FROM written AS w LEFT JOIN clerk.{} AS b ON b.id = w.id",
+        resource.table()
+    )
 }
 
-/// A column may be called like a keyword: `interval`, `type`.
+const RETURNING: &str = "RETURNING t.id, t.updated_at, t.observed_at, t.deleted_at";
+
+/// The parts of the statements of a table.
+struct Text {
+    table: &'static str,
+    is_personal: bool,
+    columns: Vec<Column>,
+    /// The list of parameters, and the names of its columns.
+    input: (String, String),
+    is_joined: String,
+    names: String,
+}
+
+/// A column that is written.
+struct Column {
+    /// Quoted: one may be called like a keyword, as `interval` and `type` are.
+    name: String,
+    cast: &'static str,
+    /// Its value where the statement is about rows of a table.
+    value: String,
+    /// Whether it only grows.
+    is_maximum: bool,
+}
+
+impl Text {
+    fn new(resource: Resource, kind: Kind) -> Self {
+        let parameters = parameters(resource);
+        let numbered = || (1..).zip(&parameters);
+        let columns = numbered()
+            .filter(|(_, parameter)| parameter.name != IS_PLACEHOLDER)
+            .map(|(number, parameter)| {
+                let (name, cast) = (quoted(&parameter.name), cast(resource, &parameter.name));
+                Column {
+                    value: match kind.source() {
+                        Source::One => format!("${number}{cast}"),
+                        Source::Many => format!("excluded.{name}"),
+                    },
+                    name,
+                    cast,
+                    is_maximum: MAXIMA.contains(&parameter.name.as_str()),
+                }
+            })
+            .collect();
+        let lists = numbered().map(|(number, parameter)| {
+            let value = format!("${number}::{}[]", parameter.parameter_type.sql());
+            (value, quoted(&parameter.name))
+        });
+        let (values, names): (Vec<_>, Vec<_>) = lists.unzip();
+        Self {
+            table: resource.table(),
+            is_personal: resource.is_personal(),
+            columns,
+            input: (values.join(", "), names.join(", ")),
+            is_joined: format!("${}", parameters.len() + 1),
+            names: format!("${}", parameters.len() + 2),
+        }
+    }
+
+    fn insert(&self) -> String {
+        format!(
+            "INSERT INTO clerk.{} AS t ({}, synced_at)
+VALUES ({}, clock_timestamp())
+ON CONFLICT (id) DO NOTHING
+{RETURNING}",
+            self.table,
+            self.list(|column| column.name.clone()),
+            self.list(|column| column.value.clone()),
+        )
+    }
+
+    fn update(&self) -> String {
+        let covers = format!("t.data - {} = '{{}}'", self.names);
+        format!(
+            "UPDATE clerk.{} AS t SET {}, synced_at = clock_timestamp()
+WHERE t.id = {} AND {}
+{RETURNING}",
+            self.table,
+            self.updates(),
+            self.value("id"),
+            self.is_allowed(&covers),
+        )
+    }
+
+    fn many(&self) -> String {
+        // Each says that the news carry every member of the row. The first is cheap, and does where all carry the same.
+        let covers = format!(
+            "(excluded.data ?& {0} AND t.data - {0} = '{{}}' OR t.data || excluded.data = excluded.data)",
+            self.names
+        );
+        let (values, names) = &self.input;
+        format!(
+            "INSERT INTO clerk.{table} AS t ({columns}, synced_at)
+SELECT {selected}, clock_timestamp()
+FROM unnest({values}) AS n ({names})
+WHERE NOT (n.{IS_PLACEHOLDER} AND EXISTS (SELECT FROM clerk.{table} AS known WHERE known.id = n.id))
+ON CONFLICT (id) DO UPDATE SET {updates}, synced_at = excluded.synced_at
+WHERE {is_allowed}
+{RETURNING}",
+            table = self.table,
+            columns = self.list(|column| column.name.clone()),
+            selected = self.list(|column| format!("n.{}{}", column.name, column.cast)),
+            updates = self.updates(),
+            is_allowed = self.is_allowed(&covers),
+        )
+    }
+
+    fn list(&self, write: impl Fn(&Column) -> String) -> String {
+        self.columns.iter().map(write).collect::<Vec<_>>().join(", ")
+    }
+
+    fn updates(&self) -> String {
+        self.list(
+            |Column {
+                 name,
+                 value,
+                 is_maximum,
+                 ..
+             }| match is_maximum {
+                true => format!("{name} = GREATEST(t.{name}, {value})"),
+                false => format!("{name} = {value}"),
+            },
+        )
+    }
+
+    /// The row is of the same instance, and the news are the join: they are joined already, or newer than every member of the row, all
+    /// of which they carry, and there is no deletion that takes any.
+    fn is_allowed(&self, covers: &str) -> String {
+        let is_alive = match self.is_personal {
+            true => format!("t.deleted_at IS NULL AND {} IS NULL", self.value("deleted_at")),
+            false => "true".to_owned(),
+        };
+        format!(
+            "(t.instance_id IS NULL OR {instance_id} IS NULL OR t.instance_id = {instance_id})
+  AND ({is_joined} OR ((t.updated_at, t.observed_at) < ({updated_at}, {observed_at}) AND {older} IS NULL AND {is_alive} AND {covers}))",
+            instance_id = self.value("instance_id"),
+            is_joined = self.is_joined,
+            updated_at = self.value("updated_at"),
+            observed_at = self.value("observed_at"),
+            older = self.value("older"),
+        )
+    }
+
+    fn value(&self, name: &str) -> &str {
+        let name = quoted(name);
+        let column = self.columns.iter().find(|column| column.name == name);
+        column.map_or("NULL", |column| &column.value)
+    }
+}
+
+const MAXIMA: &[&str] = &[
+    "instance_id",
+    "created_at",
+    "last_seen_at",
+    "deleted_at",
+    "missing_at",
+];
+
+fn cast(resource: Resource, name: &str) -> &'static str {
+    let column = resource.columns().iter().find(|column| column.name == name);
+    match column.map(|column| column.column_type) {
+        Some(ColumnType::Texts) => "::text[]",
+        Some(ColumnType::Json) => "::jsonb",
+        None if matches!(name, "data" | "older") => "::jsonb",
+        _ => "",
+    }
+}
+
 fn quoted(name: &str) -> String {
     format!("\"{name}\"")
-}
-
-struct Insert {
-    columns: Vec<String>,
-    values: Vec<String>,
-}
-
-fn insert(resource: Resource, mode: Option<&str>) -> Insert {
-    let gone =
-        mode.map(|mode| format!("({mode} <> 'keep' AND COALESCE(n.deleted_at >= n.updated_at, false))"));
-    let unless_gone = |value: String| match &gone {
-        Some(gone) => format!("CASE WHEN {gone} THEN NULL ELSE {value} END"),
-        None => value,
-    };
-    let mut insert = Insert {
-        columns: Vec::new(),
-        values: Vec::new(),
-    };
-    let mut add = |column: &str, value: String| {
-        insert.columns.push(quoted(column));
-        insert.values.push(value);
-    };
-    add("id", "n.id".to_owned());
-    add("instance_id", "n.instance_id".to_owned());
-    for column in resource.columns() {
-        let cast = match column.column_type {
-            ColumnType::Texts => "::text[]",
-            ColumnType::Json => "::jsonb",
-            _ => "",
-        };
-        add(
-            column.name,
-            unless_gone(format!("n.{}{cast}", quoted(column.name))),
-        );
-    }
-    for side in resource.side_fields() {
-        let name = side.name;
-        let value = format!("n.{name}::jsonb");
-        let side_gone = mode.map(|mode| gone_by(mode, "n.deleted_at", &format!("n.{name}_updated_at")));
-        add(
-            name,
-            side_gone.map_or(value.clone(), |gone| {
-                format!("CASE WHEN {gone} THEN NULL ELSE {value} END")
-            }),
-        );
-        add(&format!("{name}_updated_at"), format!("n.{name}_updated_at"));
-        add(&format!("{name}_observed_at"), format!("n.{name}_observed_at"));
-    }
-    let data = match (&gone, mode) {
-        (Some(gone), Some(mode)) => {
-            format!(
-                "CASE WHEN {gone} THEN {} ELSE n.data::jsonb END",
-                tombstone(mode, "n.id")
-            )
-        }
-        _ => "n.data::jsonb".to_owned(),
-    };
-    add("data", data);
-    for time in [
-        "created_at",
-        "updated_at",
-        "observed_at",
-        "last_seen_at",
-        "deleted_at",
-        "missing_at",
-    ] {
-        add(time, format!("n.{time}"));
-    }
-    insert
-}
-
-/// Whether a deletion takes what has this version.
-fn gone_by(mode: &str, deleted_at: &str, version: &str) -> String {
-    format!("({mode} <> 'keep' AND COALESCE({deleted_at} >= {version}, false))")
-}
-
-/// What `data` shows of a deleted person.
-fn tombstone(mode: &str, id: &str) -> String {
-    format!(
-        "CASE {mode} WHEN 'scrub' THEN jsonb_build_object('id', {id}, 'object', 'user', 'deleted', true) ELSE '{{}}'::jsonb END"
-    )
-}
-
-fn updates(resource: Resource, mode: Option<&str>) -> Vec<String> {
-    // Evaluated from left to right, so data is written as text only when both times are equal.
-    const WINS: &str = "(excluded.updated_at, excluded.observed_at, excluded.data::text COLLATE \"C\") > \
-                        (t.updated_at, t.observed_at, t.data::text COLLATE \"C\")";
-    const DELETED_AT: &str = "GREATEST(t.deleted_at, excluded.deleted_at)";
-    let gone = mode.map(|mode| {
-        let gone = gone_by(mode, DELETED_AT, "GREATEST(t.updated_at, excluded.updated_at)");
-        format!("WHEN {gone} THEN ")
-    });
-    let when_gone = |value: &str| {
-        gone.as_ref()
-            .map_or_else(String::new, |gone| format!("{gone}{value} "))
-    };
-    let mut updates = vec!["instance_id = GREATEST(t.instance_id, excluded.instance_id)".to_owned()];
-    for column in resource.columns() {
-        let name = quoted(column.name);
-        let gone = when_gone("NULL");
-        updates.push(format!(
-            "{name} = CASE {gone}WHEN {WINS} THEN excluded.{name} ELSE t.{name} END"
-        ));
-    }
-    for side in resource.side_fields() {
-        let name = side.name;
-        // By its own version: whether a newer state of the rest came before or after the deletion must not matter.
-        let gone = mode.map_or_else(String::new, |mode| {
-            let version = format!("GREATEST(t.{name}_updated_at, excluded.{name}_updated_at)");
-            format!("WHEN {} THEN NULL ", gone_by(mode, DELETED_AT, &version))
-        });
-        let wins = format!(
-            "(excluded.{name}_updated_at, excluded.{name}_observed_at, COALESCE(excluded.{name}::text, '') COLLATE \"C\") > \
-             (t.{name}_updated_at, t.{name}_observed_at, COALESCE(t.{name}::text, '') COLLATE \"C\")"
-        );
-        updates.push(format!(
-            "{name} = CASE {gone}WHEN {wins} THEN excluded.{name} ELSE t.{name} END"
-        ));
-        for version in ["updated_at", "observed_at"] {
-            let column = format!("{name}_{version}");
-            updates.push(format!(
-                "{column} = CASE WHEN {wins} THEN excluded.{column} ELSE t.{column} END"
-            ));
-        }
-    }
-    let gone = mode.map_or_else(String::new, |mode| when_gone(&tombstone(mode, "t.id")));
-    updates.push(format!(
-        "data = CASE {gone}WHEN {WINS} THEN excluded.data ELSE t.data END"
-    ));
-    for version in ["updated_at", "observed_at"] {
-        updates.push(format!(
-            "{version} = CASE WHEN {WINS} THEN excluded.{version} ELSE t.{version} END"
-        ));
-    }
-    for time in ["created_at", "last_seen_at", "deleted_at", "missing_at"] {
-        updates.push(format!("{time} = GREATEST(t.{time}, excluded.{time})"));
-    }
-    updates
 }

@@ -1,34 +1,36 @@
 //! Observations as arguments of the statement that writes them.
 
-use clerk_core::mirror::{LOWEST, Observation, Resource, SideValue, Value};
+use std::borrow::Cow;
+
+use clerk_core::mirror::{LOWEST, Observation, Resource, Value};
 use pgrx::prelude::*;
 
 use super::statement::{self, ParameterType, Source};
 use crate::clock;
 
 /// One value of the input.
-enum Cell {
-    Text(Option<String>),
+enum Cell<'o> {
+    Text(Option<Cow<'o, str>>),
     Time(Option<i64>),
     Boolean(Option<bool>),
     Integer(Option<i64>),
 }
 
 /// Rows of cells, in the order of `statement::parameters`.
-pub struct Input {
+pub struct Input<'o> {
     types: Vec<ParameterType>,
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Vec<Cell<'o>>>,
 }
 
-impl Input {
-    pub fn of(resource: Resource, observations: Vec<Observation>) -> Self {
+impl<'o> Input<'o> {
+    pub fn of(resource: Resource, observations: &'o [Observation]) -> Self {
         let parameters = statement::parameters(resource);
         Self {
             types: parameters
                 .into_iter()
                 .map(|parameter| parameter.parameter_type)
                 .collect(),
-            rows: observations.into_iter().map(cells).collect(),
+            rows: observations.iter().map(cells).collect(),
         }
     }
 
@@ -53,63 +55,47 @@ impl Input {
     }
 }
 
-fn cells(observation: Observation) -> Vec<Cell> {
-    let is_placeholder = observation.is_placeholder();
+fn cells(observation: &Observation) -> Vec<Cell<'_>> {
     let mut cells = vec![
-        Cell::Text(Some(observation.id)),
-        Cell::Text(observation.instance_id),
-        Cell::Boolean(Some(is_placeholder)),
+        Cell::text(Some(&observation.id)),
+        Cell::text(observation.instance_id.as_ref()),
+        Cell::Boolean(Some(observation.is_placeholder())),
     ];
-    let (live, data, created_at, updated_at, observed_at) = match observation.live {
-        Some(live) => (
-            live.values,
-            live.data,
-            live.created_at,
-            live.updated_at,
-            live.observed_at,
-        ),
-        None => (Vec::new(), "{}".to_owned(), None, LOWEST, LOWEST),
-    };
-    if live.is_empty() {
-        cells.extend(observation.resource.columns().iter().map(|_| Cell::Text(None)));
-    } else {
-        cells.extend(live.into_iter().map(Cell::of));
+    let live = observation.live.as_ref();
+    match live {
+        Some(live) => cells.extend(live.values.iter().map(Cell::of)),
+        None => cells.extend(observation.resource.columns().iter().map(|_| Cell::Text(None))),
     }
-    for side in observation.sides {
-        let side = side.unwrap_or(SideValue {
-            json: None,
-            updated_at: LOWEST,
-            observed_at: LOWEST,
-        });
-        cells.push(Cell::Text(side.json));
-        cells.push(Cell::Time(Some(side.updated_at)));
-        cells.push(Cell::Time(Some(side.observed_at)));
-    }
-    cells.push(Cell::Text(Some(data)));
-    cells.push(Cell::Time(created_at));
-    cells.push(Cell::Time(Some(updated_at)));
-    cells.push(Cell::Time(Some(observed_at)));
+    let data = live.map_or("{}", |live| &live.data);
+    cells.push(Cell::Text(Some(Cow::Borrowed(data))));
+    cells.push(Cell::text(live.and_then(|live| live.older.as_ref())));
+    cells.push(Cell::Time(live.and_then(|live| live.created_at)));
+    cells.push(Cell::Time(Some(live.map_or(LOWEST, |live| live.updated_at))));
+    cells.push(Cell::Time(Some(live.map_or(LOWEST, |live| live.observed_at))));
     cells.push(Cell::Time(Some(observation.last_seen_at)));
     cells.push(Cell::Time(observation.deleted_at));
     cells.push(Cell::Time(observation.missing_at));
     cells
 }
 
-impl Cell {
-    fn of(value: Value) -> Self {
+impl<'o> Cell<'o> {
+    fn text(text: Option<&'o String>) -> Self {
+        Self::Text(text.map(|text| Cow::Borrowed(text.as_str())))
+    }
+
+    fn of(value: &'o Value) -> Self {
         match value {
-            Value::Text(text) => Self::Text(text),
-            Value::Time(time) => Self::Time(time),
-            Value::Boolean(boolean) => Self::Boolean(boolean),
-            Value::Integer(integer) => Self::Integer(integer),
-            Value::Texts(texts) => Self::Text(texts.map(|texts| array_literal(&texts))),
-            Value::Json(json) => Self::Text(json),
+            Value::Text(text) | Value::Json(text) => Self::text(text.as_ref()),
+            Value::Time(time) => Self::Time(*time),
+            Value::Boolean(boolean) => Self::Boolean(*boolean),
+            Value::Integer(integer) => Self::Integer(*integer),
+            Value::Texts(texts) => Self::Text(texts.as_ref().map(|texts| array_literal(texts).into())),
         }
     }
 
     fn into_datum(self) -> Option<pg_sys::Datum> {
         match self {
-            Self::Text(text) => text.into_datum(),
+            Self::Text(text) => text.as_deref().into_datum(),
             Self::Time(time) => time.map(|micros| pg_sys::Datum::from(clock::timestamp_tz(micros))),
             Self::Boolean(boolean) => boolean.into_datum(),
             Self::Integer(integer) => integer.into_datum(),

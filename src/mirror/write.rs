@@ -1,18 +1,16 @@
 //! Writes observations into the mirror. The only way into its tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use clerk_core::mirror::{Observation, Resource, reduce};
+use clerk_core::mirror::{DeletedUsers, LOWEST, Live, Observation, Resource, reduce};
 use pgrx::prelude::*;
 
 use super::by_index::ByIndex;
 use super::lock_budget::LockBudget;
 use super::prepared::{Prepared, Row};
 use super::probe;
-use super::setup::DeletedUsers;
-use super::shortcut::{Shortcut, shortcut};
-use super::statement::{self, Source};
-use super::values::Input;
+use super::statement::{self, Kind, ParameterType, Source};
+use super::values::{Input, array};
 use crate::clock;
 use crate::pg::backend_local::BackendLocal;
 
@@ -24,23 +22,8 @@ pub struct Version {
     pub deleted_at: Option<i64>,
 }
 
-/// The rows that were written, with what they are now. A placeholder of a row that is there writes nothing.
+/// The rows that were told of, with what they are now. A placeholder of a row that is there writes nothing.
 pub type Written = HashMap<(Resource, String), Version>;
-
-/// The two statements of each resource.
-struct Statements([[Option<&'static Prepared>; 2]; Resource::ALL.len()]);
-
-static COUNTING: BackendLocal<[Option<&'static Prepared>; Resource::ALL.len()]> =
-    BackendLocal::new([const { None }; Resource::ALL.len()]);
-
-static STATEMENTS: BackendLocal<Statements> =
-    BackendLocal::new(Statements([const { [None; 2] }; Resource::ALL.len()]));
-
-/// The shortcuts of each resource.
-struct Shortcuts([[Option<&'static Prepared>; 3]; Resource::ALL.len()]);
-
-static SHORTCUTS: BackendLocal<Shortcuts> =
-    BackendLocal::new(Shortcuts([const { [None; 3] }; Resource::ALL.len()]));
 
 /// What became of the rows of one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,28 +54,13 @@ pub fn write_counting(
     let mut changes = Changes::default();
     for batch in batches(observations) {
         locks.apply();
-        if batch[0].resource == resource {
-            changes += write_batch_counting(batch, deleted_users);
-        } else {
-            write_batch(batch, deleted_users, &mut Written::new());
-        }
+        let kind = match batch[0].resource == resource {
+            true => Kind::Counting,
+            false => Kind::Many,
+        };
+        changes += Batch::new(batch, kind, deleted_users).write(&mut Written::new());
     }
     changes
-}
-
-fn write_batch_counting(batch: Vec<Observation>, deleted_users: DeletedUsers) -> Changes {
-    let resource = batch[0].resource;
-    let mut arguments = Input::of(resource, batch).into_arguments(Source::Many);
-    if resource.is_personal() {
-        arguments.push(deleted_users.as_str().into_datum());
-    }
-    let _by_index = ByIndex::enter();
-    let counted = counting_statement_for(resource).query(&arguments, |row| Changes {
-        inserted: row.required(1),
-        changed: row.required(2),
-        gone: row.required(3),
-    });
-    counted.into_iter().next().unwrap_or_default()
 }
 
 /// Joins the observations into their tables: parents first, and rows by id, so that no two transactions wait for each
@@ -101,9 +69,36 @@ pub fn write(observations: Vec<Observation>, deleted_users: DeletedUsers, locks:
     let mut written = Written::new();
     for batch in batches(observations) {
         locks.apply();
-        write_batch(batch, deleted_users, &mut written);
+        let kind = match batch.as_slice() {
+            [told] if probe::is_known(told.resource, &told.id) => {
+                if told.is_placeholder() {
+                    continue;
+                }
+                Kind::Update
+            }
+            [_] => Kind::Insert,
+            _ => Kind::Many,
+        };
+        Batch::new(batch, kind, deleted_users).write(&mut written);
     }
     written
+}
+
+/// Changes rows that are locked, as `change` says.
+pub fn rewrite(resource: Resource, ids: &[String], change: impl Fn(&mut Observation)) {
+    let batch = Batch {
+        resource,
+        kind: Kind::Many,
+        deleted_users: DeletedUsers::Keep,
+        observations: Vec::new(),
+    };
+    let unchanged: Vec<Observation> = ids
+        .iter()
+        .map(|id| Observation::placeholder(resource, id.clone(), None))
+        .collect();
+    let mut rows: Vec<Observation> = batch.read(&unchanged).into_iter().map(|(row, _)| row).collect();
+    rows.iter_mut().for_each(change);
+    batch.run(&rows, true);
 }
 
 fn batches(observations: Vec<Observation>) -> Vec<Vec<Observation>> {
@@ -130,41 +125,171 @@ fn by_resource(round: Vec<Observation>) -> Vec<Vec<Observation>> {
     batches
 }
 
-fn write_batch(batch: Vec<Observation>, deleted_users: DeletedUsers, written: &mut Written) {
-    let resource = batch[0].resource;
-    let (source, shortcut) = match batch.as_slice() {
-        [observation] => {
-            let is_known = || probe::is_known(resource, &observation.id);
-            let shortcut = shortcut(observation, is_known);
-            if shortcut == Some(Shortcut::Placeholder) && is_known() {
-                return;
+/// What is told of rows of one table, of each once.
+struct Batch {
+    resource: Resource,
+    kind: Kind,
+    deleted_users: DeletedUsers,
+    observations: Vec<Observation>,
+}
+
+impl Batch {
+    fn new(mut observations: Vec<Observation>, kind: Kind, deleted_users: DeletedUsers) -> Self {
+        for observation in &mut observations {
+            observation.take_deleted(deleted_users);
+        }
+        Self {
+            resource: observations[0].resource,
+            kind,
+            deleted_users,
+            observations,
+        }
+    }
+
+    fn write(mut self, written: &mut Written) -> Changes {
+        let mut changes = Changes::default();
+        let mut known: HashSet<String> = HashSet::new();
+        for outcome in self.run(&self.observations, false) {
+            known.insert(outcome.id.clone());
+            changes += outcome.note(self.resource, written);
+        }
+        // A placeholder has nothing to say of its row.
+        let mut rest = std::mem::take(&mut self.observations);
+        rest.retain(|told| !told.is_placeholder() && !known.contains(&told.id));
+        if rest.is_empty() {
+            return changes;
+        }
+        let joined = self.join(rest, written);
+        if self.kind == Kind::Insert {
+            self.kind = Kind::Update;
+        }
+        for outcome in self.run(&joined, true) {
+            changes += outcome.note(self.resource, written);
+        }
+        changes
+    }
+
+    /// What is joined with what is there, where that makes a difference.
+    fn join(&self, news: Vec<Observation>, written: &mut Written) -> Vec<Observation> {
+        let mut joined = Vec::new();
+        let rows = self.read(&news);
+        let mut news: HashMap<String, Observation> =
+            news.into_iter().map(|told| (told.id.clone(), told)).collect();
+        for (row, data) in rows {
+            let Some(mut told) = news.remove(&row.id).filter(|told| !row.is_foreign_to(told)) else {
+                // Another instance's row.
+                continue;
+            };
+            if let Some(live) = &mut told.live {
+                live.data = data;
             }
-            (Source::One, shortcut)
+            let mut both = row.clone();
+            both.join(told);
+            both.take_deleted(self.deleted_users);
+            let now = Outcome::of(&both);
+            if both == row {
+                now.note(self.resource, written);
+            } else {
+                joined.push(both);
+            }
         }
-        _ => (Source::Many, None),
-    };
-    let mut arguments = Input::of(resource, batch).into_arguments(source);
-    let read = |row: &Row| {
-        let id: String = row.required(1);
-        let version = Version {
-            updated_at: time(row, 2).unwrap_or_default(),
-            observed_at: time(row, 3).unwrap_or_default(),
-            deleted_at: time(row, 4),
+        joined
+    }
+
+    /// The rows as they are, each with the news' data as jsonb writes it.
+    fn read(&self, news: &[Observation]) -> Vec<(Observation, String)> {
+        let ids: Vec<_> = news.iter().map(|told| told.id.as_str().into_datum()).collect();
+        let data = news
+            .iter()
+            .map(|told| told.live.as_ref().map_or("{}", |live| &live.data).into_datum());
+        let data: Vec<_> = data.collect();
+        let arguments = [
+            Some(array(&ids, ParameterType::Text)),
+            Some(array(&data, ParameterType::Text)),
+        ];
+        let read = |row: &Row| {
+            let mut known = Observation::placeholder(self.resource, row.required(1), row.get(2));
+            known.live = Some(Live {
+                data: row.required(3),
+                older: row.get(4),
+                created_at: time(row, 5),
+                updated_at: time(row, 6).unwrap_or(LOWEST),
+                observed_at: time(row, 7).unwrap_or(LOWEST),
+                values: Vec::new(),
+            });
+            known.last_seen_at = time(row, 8).unwrap_or(LOWEST);
+            known.deleted_at = time(row, 9);
+            known.missing_at = time(row, 10);
+            (known.stored(), row.required(11))
         };
-        ((resource, id), version)
-    };
-    if let Some(shortcut) = shortcut {
-        let rows = shortcut_for(resource, shortcut).query(&arguments, read);
-        if !rows.is_empty() || shortcut == Shortcut::Placeholder {
-            written.extend(rows);
-            return;
+        let _by_index = ByIndex::enter();
+        statement_for(self.resource, Kind::Reading).query(&arguments, read)
+    }
+
+    /// Runs the statement that writes the rows; gives those that it wrote.
+    fn run(&self, rows: &[Observation], is_joined: bool) -> Vec<Outcome> {
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let source = self.kind.source();
+        let mut arguments = Input::of(self.resource, rows).into_arguments(source);
+        arguments.push(is_joined.into_datum());
+        let live = rows[0].live.as_ref();
+        let names = live.map_or_else(Vec::new, Live::member_names);
+        let names: Vec<_> = names.iter().map(|name| name.as_ref().into_datum()).collect();
+        arguments.push(Some(array(&names, ParameterType::Text)));
+        let _by_index = (source == Source::Many).then(ByIndex::enter);
+        statement_for(self.resource, self.kind).query(&arguments, |row| Outcome::read(row, self.kind))
+    }
+}
+
+/// A row after it was written.
+struct Outcome {
+    id: String,
+    version: Version,
+    changes: Changes,
+}
+
+impl Outcome {
+    fn read(row: &Row, kind: Kind) -> Self {
+        let mut changes = Changes::default();
+        if kind == Kind::Counting {
+            let count = |column| i64::from(row.required::<bool>(column));
+            changes = Changes {
+                inserted: count(5),
+                changed: count(6),
+                gone: count(7),
+            };
+        }
+        Self {
+            id: row.required(1),
+            version: Version {
+                updated_at: time(row, 2).unwrap_or_default(),
+                observed_at: time(row, 3).unwrap_or_default(),
+                deleted_at: time(row, 4),
+            },
+            changes,
         }
     }
-    if resource.is_personal() {
-        arguments.push(deleted_users.as_str().into_datum());
+
+    /// A row that there was nothing to write to.
+    fn of(row: &Observation) -> Self {
+        let live = row.live.as_ref();
+        Self {
+            id: row.id.clone(),
+            version: Version {
+                updated_at: live.map_or(LOWEST, |live| live.updated_at),
+                observed_at: live.map_or(LOWEST, |live| live.observed_at),
+                deleted_at: row.deleted_at,
+            },
+            changes: Changes::default(),
+        }
     }
-    let _by_index = (source == Source::Many).then(ByIndex::enter);
-    written.extend(statement_for(resource, source).query(&arguments, read));
+
+    fn note(self, resource: Resource, written: &mut Written) -> Changes {
+        written.insert((resource, self.id), self.version);
+        self.changes
+    }
 }
 
 fn time(row: &Row, column: i32) -> Option<i64> {
@@ -172,24 +297,16 @@ fn time(row: &Row, column: i32) -> Option<i64> {
         .map(|time| clock::unix_micros(time.into()))
 }
 
-fn statement_for(resource: Resource, source: Source) -> &'static Prepared {
+/// The statements of each resource.
+struct Statements([[Option<&'static Prepared>; Kind::COUNT]; Resource::ALL.len()]);
+
+static STATEMENTS: BackendLocal<Statements> =
+    BackendLocal::new(Statements([const { [None; Kind::COUNT] }; Resource::ALL.len()]));
+
+fn statement_for(resource: Resource, kind: Kind) -> &'static Prepared {
     STATEMENTS.with(|statements| {
         // A statement is made once per backend and used until it ends.
-        let statement = &mut statements.0[resource as usize][source as usize];
-        *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare(resource, source))))
-    })
-}
-
-fn counting_statement_for(resource: Resource) -> &'static Prepared {
-    COUNTING.with(|statements| {
-        let statement = &mut statements[resource as usize];
-        *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare_counting(resource))))
-    })
-}
-
-fn shortcut_for(resource: Resource, shortcut: Shortcut) -> &'static Prepared {
-    SHORTCUTS.with(|shortcuts| {
-        let statement = &mut shortcuts.0[resource as usize][shortcut as usize];
-        *statement.get_or_insert_with(|| Box::leak(Box::new(shortcut.prepare(resource))))
+        let statement = &mut statements.0[resource as usize][kind as usize];
+        *statement.get_or_insert_with(|| Box::leak(Box::new(statement::prepare(resource, kind))))
     })
 }

@@ -1,12 +1,12 @@
 //! `clerk.configure_mirror`: settings of the mirror and its ledger.
 
+use clerk_core::mirror::DeletedUsers;
 use clerk_core::quote;
 use pgrx::prelude::*;
 
 use super::sql::{self, required};
 use crate::catalog;
 use crate::error::Fault;
-use crate::mirror::setup::DeletedUsers;
 
 /// Clerk's sender tries for 28 hours, and people send failed deliveries again days later; a shorter memory would take those
 /// for new ones.

@@ -8,11 +8,9 @@ use postgres::types::{Json, ToSql};
 use postgres::{Client, Statement, Transaction};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, now_seconds};
+use crate::scene::{Scene, cases, now_seconds};
 use clerk_tests::expected::Queries;
 
-/// As many as the mirror is trusted after; `CLERK_SYNC_CASES` gives another number for a second major version.
-const CASES: u64 = 10_000;
 const ORDERS: usize = 3;
 const SESSIONS: u64 = 2;
 
@@ -50,13 +48,6 @@ fn any_order_ends_in_the_truth() {
             });
         }
     });
-}
-
-fn cases() -> u64 {
-    let wanted = std::env::var("CLERK_SYNC_CASES").ok();
-    wanted.map_or(CASES, |wanted| {
-        wanted.parse().expect("CLERK_SYNC_CASES is a number")
-    })
 }
 
 fn truncate() -> String {

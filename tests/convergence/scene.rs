@@ -53,15 +53,24 @@ impl<'c> Scene<'c> {
 
     /// Headers and body of a delivery signed now, as PostgREST passes them.
     pub fn headers(&self, event: &Event) -> Value {
-        let headers = self.secret.sign(&event.svix_id, now_seconds(), &event.body);
+        self.headers_at(event, now_seconds())
+    }
+
+    fn headers_at(&self, event: &Event, seconds: i64) -> Value {
+        let headers = self.secret.sign(&event.svix_id, seconds, &event.body);
         serde_json::from_str(&headers.to_json()).expect("headers are JSON")
     }
 
     /// Delivers an event as Svix does; gives the answer.
     pub fn deliver(&self, client: &mut Client, event: &Event) -> Value {
+        self.deliver_at(client, event, now_seconds())
+    }
+
+    /// As [`Self::deliver`], signed at that second.
+    pub fn deliver_at(&self, client: &mut Client, event: &Event, seconds: i64) -> Value {
         let Json(answer) = client.value_of(
             "SELECT clerk.receive_webhook($1, $2)",
-            &[&event.body, &Json(self.headers(event))],
+            &[&event.body, &Json(self.headers_at(event, seconds))],
         );
         answer
     }
@@ -71,4 +80,11 @@ impl<'c> Scene<'c> {
 pub fn now_seconds() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.expect("the clock is right").as_secs() as i64
+}
+
+/// How many histories are tried: 300, or as many as `CLERK_SYNC_CASES` says. The mirror is trusted after 10,000, which `make test-all`
+/// tries.
+pub fn cases() -> u64 {
+    let wanted = std::env::var("CLERK_SYNC_CASES").ok();
+    wanted.map_or(300, |wanted| wanted.parse().expect("CLERK_SYNC_CASES is a number"))
 }

@@ -10,7 +10,8 @@
 mod payloads;
 mod rows;
 
-use super::setup::{DeletedUsers, Setup};
+use super::setup::Setup;
+use clerk_core::mirror::DeletedUsers;
 
 /// The condition on `clerk.users AS u` that a person is deleted, and not only missing.
 macro_rules! is_deleted {
@@ -22,7 +23,7 @@ macro_rules! is_deleted {
 /// The condition that an address with its hash, its instance and the time of what it is in is one of a deleted person, and
 /// the tables it is about: `u` and `f`.
 macro_rules! of_deleted_person {
-    ($hash:literal, $instance_id:literal, $created_at:literal) => {
+    ($hash:expr, $instance_id:literal, $created_at:literal) => {
         concat!(
             "f.user_id = u.id AND f.address_hash = ",
             $hash,

@@ -1,13 +1,12 @@
 //! Erases payloads of the ledger, and what was noted of calls of handlers.
 
-use clerk_core::mirror::Event;
+use clerk_core::mirror::{DeletedUsers, Event};
 use pgrx::prelude::*;
 
 use super::{is_deleted, of_deleted_person};
 use crate::clock;
 use crate::mirror::addresses;
 use crate::mirror::prepared::{Prepared, Row};
-use crate::mirror::setup::DeletedUsers;
 
 /// Deleted people are few, and each costs one look into the index of payloads that are not erased yet. A payload that is
 /// still to be applied is left until then.

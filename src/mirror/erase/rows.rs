@@ -1,38 +1,46 @@
 //! Erases rows of the mirror.
 
-use pgrx::prelude::*;
+use clerk_core::mirror::{DeletedUsers, Observation, Resource};
 
 use super::{is_deleted, of_deleted_person};
 use crate::mirror::prepared::Prepared;
-use crate::mirror::setup::DeletedUsers;
+use crate::mirror::write::rewrite;
 
-/// Rows that tables kept from a time when deleted people were kept.
-static PEOPLE: Prepared = Prepared::new(
-    concat!(
-        "UPDATE clerk.users AS t
-         SET primary_email_address_id = NULL, primary_email_address = NULL, primary_email_verified = NULL,
-             primary_phone_number_id = NULL, primary_phone_number = NULL, primary_phone_verified = NULL,
-             email_addresses = NULL, username = NULL, first_name = NULL, last_name = NULL, image_url = NULL,
-             external_id = NULL, banned = NULL, locked = NULL, public_metadata = NULL, last_sign_in_at = NULL,
-             last_active_at = NULL, scim = NULL, private_metadata = NULL, synced_at = clock_timestamp(),
-             data = CASE $1 WHEN 'scrub' THEN jsonb_build_object('id', t.id, 'object', 'user', 'deleted', true)
-                    ELSE '{}'::jsonb END
-         FROM (
-             SELECT u.id FROM clerk.users AS u
-             WHERE ",
-        is_deleted!(),
-        "  AND u.data <> CASE $1 WHEN 'scrub' THEN jsonb_build_object('id', u.id, 'object', 'user', 'deleted', true)
-                           ELSE '{}'::jsonb END
-             FOR UPDATE SKIP LOCKED
-         ) AS chosen
-         WHERE t.id = chosen.id"
-    ),
-    &[pg_sys::TEXTOID],
-);
+/// People whose rows were written while deleted people were kept, or less of them was.
+macro_rules! people {
+    ($left:literal) => {
+        Prepared::new(
+            concat!(
+                "SELECT u.id FROM clerk.users AS u WHERE ",
+                is_deleted!(),
+                " AND u.data <> ",
+                $left,
+                " FOR UPDATE SKIP LOCKED"
+            ),
+            &[],
+        )
+    };
+}
+
+static SCRUBBED: Prepared = people!("jsonb_build_object('id', u.id, 'object', 'user', 'deleted', true)");
+
+static REMOVED: Prepared = people!("'{}'");
 
 /// Empties the people's own rows.
 pub fn erase_people(deleted_users: DeletedUsers) {
-    PEOPLE.run(&[deleted_users.as_str().into_datum()]);
+    let chosen = match deleted_users {
+        DeletedUsers::Keep => return,
+        DeletedUsers::Scrub => &SCRUBBED,
+        DeletedUsers::Remove => &REMOVED,
+    };
+    change(chosen, Resource::Users, |row| row.take_deleted(deleted_users));
+}
+
+fn change(chosen: &Prepared, resource: Resource, change: impl Fn(&mut Observation)) {
+    let ids: Vec<String> = chosen.query(&[], |row| row.required(1));
+    if !ids.is_empty() {
+        rewrite(resource, &ids, change);
+    }
 }
 
 /// An address that led somebody into an organization is theirs.
@@ -48,150 +56,89 @@ static NOTE_ACCEPTED: Prepared = Prepared::new(
     &[],
 );
 
-/// What is left of a row that was erased; no object of Clerk's is like that. Placeholders hold nothing.
-macro_rules! is_left {
-    () => {
-        "(t.data = '{}' OR t.data @> '{\"erased\": true}')"
-    };
-}
-
-/// An update of one table: what it empties besides `data`, and a query for the ids of rows `t`.
-macro_rules! erasing {
-    ($table:literal, $sets:literal, $chosen:expr) => {
+/// A query for rows `t` of a table, by the ids of those that are a deleted person's or show an address of one.
+macro_rules! chosen {
+    ($table:literal, $($ids:expr),+) => {
         Prepared::new(
-            concat!(
-                "UPDATE clerk.",
-                $table,
-                " AS t SET ",
-                $sets,
-                ", data = jsonb_build_object('id', t.id, 'erased', true), synced_at = clock_timestamp()
-                 FROM (SELECT t.id FROM clerk.",
-                $table,
-                " AS t WHERE t.id IN (",
-                $chosen,
-                ") FOR UPDATE SKIP LOCKED) AS chosen
-                 WHERE t.id = chosen.id"
-            ),
+            concat!("SELECT t.id FROM clerk.", $table, " AS t WHERE t.id IN (", $($ids),+, ") FOR UPDATE SKIP LOCKED"),
             &[],
         )
     };
 }
 
-static MEMBERSHIPS: Prepared = erasing!(
-    "organization_memberships",
-    "public_metadata = NULL, private_metadata = NULL",
-    concat!(
-        "SELECT t.id FROM clerk.users AS u JOIN clerk.organization_memberships AS t ON t.user_id = u.id
-         WHERE ",
-        is_deleted!(),
-        " AND NOT (",
-        is_left!(),
-        " AND num_nonnulls(t.public_metadata, t.private_metadata) = 0)"
-    )
-);
-
-static SESSIONS: Prepared = erasing!(
-    "sessions",
-    "actor = NULL",
-    concat!(
-        "SELECT t.id FROM clerk.users AS u JOIN clerk.sessions AS t ON t.user_id = u.id
-         WHERE ",
-        is_deleted!(),
-        " AND NOT (",
-        is_left!(),
-        " AND t.actor IS NULL)"
-    )
-);
-
-/// By the person who accepted, or by the address; and what came back to an erased row, which shows neither any more, because
-/// private metadata have a version of their own.
-static ORGANIZATION_INVITATIONS: Prepared = erasing!(
-    "organization_invitations",
-    "email_address = NULL, public_metadata = NULL, private_metadata = NULL",
-    concat!(
-        "SELECT t.id FROM clerk.users AS u JOIN clerk.organization_invitations AS t ON t.user_id = u.id
-         WHERE ",
-        is_deleted!(),
-        " AND NOT (",
-        is_left!(),
-        " AND num_nonnulls(t.email_address, t.public_metadata, t.private_metadata) = 0)
-         UNION ALL
-         SELECT t.id FROM clerk.users AS u, clerk.former_addresses AS f, clerk.organization_invitations AS t
-         WHERE t.email_address IS NOT NULL AND ",
-        of_deleted_person!(
-            "clerk.address_hash(t.email_address)",
-            "t.instance_id",
-            "t.created_at"
-        ),
-        " UNION ALL
-         SELECT t.id FROM clerk.organization_invitations AS t
-         WHERE t.private_metadata IS NOT NULL AND t.data @> '{\"erased\": true}'"
-    )
-);
-
-static INVITATIONS: Prepared = erasing!(
-    "invitations",
-    "email_address = NULL, public_metadata = NULL",
-    concat!(
-        "SELECT t.id FROM clerk.users AS u, clerk.former_addresses AS f, clerk.invitations AS t
-         WHERE t.email_address IS NOT NULL AND ",
-        of_deleted_person!(
-            "clerk.address_hash(t.email_address)",
-            "t.instance_id",
-            "t.created_at"
+/// The ids of rows that name a deleted person and are not erased yet. Placeholders hold nothing.
+macro_rules! naming {
+    ($table:literal) => {
+        concat!(
+            "SELECT t.id FROM clerk.users AS u JOIN clerk.",
+            $table,
+            " AS t ON t.user_id = u.id
+             WHERE ",
+            is_deleted!(),
+            " AND t.updated_at > '-infinity' AND NOT t.data @> '{\"erased\": true}'"
         )
-    )
-);
+    };
+}
 
-static WAITLIST_ENTRIES: Prepared = erasing!(
-    "waitlist_entries",
-    "email_address = NULL",
-    concat!(
-        "SELECT t.id FROM clerk.users AS u, clerk.former_addresses AS f, clerk.waitlist_entries AS t
-         WHERE t.email_address IS NOT NULL AND ",
-        of_deleted_person!(
-            "clerk.address_hash(t.email_address)",
-            "t.instance_id",
-            "t.created_at"
+/// The ids of rows that show an address of a deleted person. Erased ones show none.
+macro_rules! showing {
+    ($table:literal, $address:literal) => {
+        concat!(
+            "SELECT t.id FROM clerk.users AS u, clerk.former_addresses AS f, clerk.",
+            $table,
+            " AS t WHERE ",
+            $address,
+            " IS NOT NULL AND ",
+            of_deleted_person!(
+                concat!("clerk.address_hash(", $address, ")"),
+                "t.instance_id",
+                "t.created_at"
+            )
         )
-    )
-);
+    };
+}
 
-/// A domain is its organization's; only the address by which somebody verified it is a person's.
-static ORGANIZATION_DOMAINS: Prepared = Prepared::new(
-    concat!(
-        "UPDATE clerk.organization_domains AS t
-         SET affiliation_email_address = NULL, data = t.data - 'affiliation_email_address' || '{\"erased\": true}',
-             synced_at = clock_timestamp()
-         FROM (
-             SELECT t.id FROM clerk.organization_domains AS t
-             WHERE t.affiliation_email_address IS NOT NULL AND EXISTS (
-                 SELECT FROM clerk.users AS u, clerk.former_addresses AS f
-                 WHERE ",
-        of_deleted_person!(
-            "clerk.address_hash(t.affiliation_email_address)",
-            "t.instance_id",
-            "t.created_at"
-        ),
-        "    )
-             FOR UPDATE SKIP LOCKED
-         ) AS chosen
-         WHERE t.id = chosen.id"
+/// Tables in the order in which they are always written.
+static OTHERS: [(Resource, Prepared); 6] = [
+    (
+        Resource::OrganizationMemberships,
+        chosen!("organization_memberships", naming!("organization_memberships")),
     ),
-    &[],
-);
+    (
+        Resource::OrganizationInvitations,
+        chosen!(
+            "organization_invitations",
+            naming!("organization_invitations"),
+            " UNION ALL ",
+            showing!("organization_invitations", "t.email_address")
+        ),
+    ),
+    (
+        // A domain is its organization's; only the address by which somebody verified it is a person's.
+        Resource::OrganizationDomains,
+        chosen!(
+            "organization_domains",
+            showing!("organization_domains", "t.affiliation_email_address")
+        ),
+    ),
+    (
+        Resource::Invitations,
+        chosen!("invitations", showing!("invitations", "t.email_address")),
+    ),
+    (Resource::Sessions, chosen!("sessions", naming!("sessions"))),
+    (
+        Resource::WaitlistEntries,
+        chosen!(
+            "waitlist_entries",
+            showing!("waitlist_entries", "t.email_address")
+        ),
+    ),
+];
 
-/// Erases what other rows hold of deleted people. Tables in the order in which they are always written.
+/// Erases what other rows hold of deleted people.
 pub fn erase_others() {
     NOTE_ACCEPTED.run(&[]);
-    for statement in [
-        &MEMBERSHIPS,
-        &ORGANIZATION_INVITATIONS,
-        &ORGANIZATION_DOMAINS,
-        &INVITATIONS,
-        &SESSIONS,
-        &WAITLIST_ENTRIES,
-    ] {
-        statement.run(&[]);
+    for (resource, chosen) in &OTHERS {
+        change(chosen, *resource, Observation::erase);
     }
 }

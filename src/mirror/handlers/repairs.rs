@@ -127,22 +127,14 @@ fn is_wanted(resource: Resource, setup: &Setup) -> bool {
 
 /// The live rows among these. Of a placeholder nothing is known, so it does not count.
 fn rows(resource: Resource, ids: &[String]) -> HashMap<String, Row> {
-    let mut bookkeeping = vec![
-        "observed_at".to_owned(),
-        "last_seen_at".to_owned(),
-        "synced_at".to_owned(),
-    ];
-    for side in resource.side_fields() {
-        bookkeeping.push(format!("{}_updated_at", side.name));
-        bookkeeping.push(format!("{}_observed_at", side.name));
-    }
+    let bookkeeping = ["older", "observed_at", "last_seen_at", "synced_at"].map(str::to_owned);
     let select = format!(
         "SELECT t.id, md5((to_jsonb(t) - $2::text[])::text), t.data @> '{{\"erased\": true}}', t.updated_at::text, t.instance_id
          FROM clerk.{} AS t
          WHERE t.id = ANY ($1) AND NOT t.deleted AND t.updated_at > '-infinity'",
         resource.table()
     );
-    let arguments = [ids.to_vec().into(), bookkeeping.into()];
+    let arguments = [ids.to_vec().into(), bookkeeping.to_vec().into()];
     // Not as a reading statement: that would not see what this function has written.
     let read = || {
         Spi::connect_mut(|client| {

@@ -90,7 +90,7 @@ SELECT t.relname, a.attname FROM pg_class AS t
 LEFT JOIN pg_class AS v ON v.relnamespace = t.relnamespace AND v.relname = 'existing_' || t.relname
 JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0
 WHERE t.relnamespace = 'clerk'::regnamespace AND t.relkind = 'r' AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = t.oid AND attname = 'missing_at')
-  AND a.attname NOT IN ('observed_at', 'last_seen_at', 'deleted_at', 'missing_at', 'synced_at', 'deleted')
+  AND a.attname NOT IN ('observed_at', 'last_seen_at', 'deleted_at', 'missing_at', 'synced_at', 'deleted', 'older')
   AND NOT EXISTS (SELECT FROM pg_attribute AS shown WHERE shown.attrelid = v.oid AND (shown.attname, shown.atttypid) = (a.attname, a.atttypid))
 ORDER BY t.relname COLLATE "C", a.attnum;
 

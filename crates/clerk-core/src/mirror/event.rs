@@ -137,7 +137,9 @@ impl<'a> Event<'a> {
             subject_id: data.as_ref().and_then(|data| data.id("id")),
             instance_id: envelope.id("instance_id"),
             event_at: timestamp.and_then(time::micros).unwrap_or(fallback_at),
-            latest_at: timestamp.and_then(time::latest_micros).unwrap_or(fallback_at),
+            latest_at: timestamp
+                .and_then(time::latest_micros)
+                .unwrap_or_else(|| time::latest_of_second(fallback_at)),
             envelope,
             data,
         })

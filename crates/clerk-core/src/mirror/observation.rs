@@ -1,4 +1,4 @@
-//! What one source said about one row.
+//! What one source said about one row, and what is known of it: an observation is the state of a row, and so is a row.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,45 @@ use super::value::Value;
 /// The lowest version: that of a row of which nothing is known. `-infinity` in SQL.
 pub const LOWEST: i64 = i64::MIN;
 
-/// The row as it was at some version.
+/// A version: Clerk's `updated_at`, then the time of the event or answer that showed it so.
+pub(super) type Version = (i64, i64);
+
+/// What Clerk showed of the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
-    /// Clerk's `updated_at`, in microseconds since 1970.
+    /// The row's version. Clerk's `updated_at`, in microseconds since 1970.
     pub updated_at: i64,
-    /// When it was so: time of the event, or of the answer that listed the object.
+    /// The row's version: time of the event, or of the answer that listed the object.
     pub observed_at: i64,
     /// Clerk's `created_at`.
     pub created_at: Option<i64>,
-    /// Column `data`.
+    /// Column `data`: the members, each at its greatest version.
     pub data: String,
-    /// The typed columns, in the order of [`Resource::columns`].
+    /// Column `older`: which members are of which version below the row's. None: no member is.
+    pub older: Option<String>,
+    /// The typed columns, in the order of [`Resource::columns`]. They follow from `data` alone.
     pub values: Vec<Value>,
 }
 
-/// A member with a version of its own. Its version is that of the object it came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SideValue {
-    /// JSON text; None is JSON's null.
-    pub json: Option<String>,
-    /// Version of the object.
-    pub updated_at: i64,
-    /// Version of the object.
-    pub observed_at: i64,
+impl Live {
+    /// A row of which nothing is known.
+    pub(super) fn unknown(resource: Resource) -> Self {
+        Self {
+            updated_at: LOWEST,
+            observed_at: LOWEST,
+            created_at: None,
+            data: "{}".to_owned(),
+            older: None,
+            values: resource.no_values(),
+        }
+    }
+
+    pub(super) fn version(&self) -> Version {
+        (self.updated_at, self.observed_at)
+    }
 }
 
-/// One observation, or several of one row folded into one.
+/// One observation, or several of one row joined into one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The table.
@@ -45,8 +57,6 @@ pub struct Observation {
     pub instance_id: Option<String>,
     /// What the row looked like. None: the row exists, or existed, and that is all.
     pub live: Option<Live>,
-    /// In the order of [`Resource::side_fields`]; None where the source does not carry the member.
-    pub sides: Vec<Option<SideValue>>,
     /// Greatest time at which a source showed the row alive.
     pub last_seen_at: i64,
     /// Time of the deletion event.
@@ -63,7 +73,6 @@ impl Observation {
             id,
             instance_id,
             live: None,
-            sides: vec![None; resource.side_fields().len()],
             last_seen_at: LOWEST,
             deleted_at: None,
             missing_at: None,
@@ -76,72 +85,24 @@ impl Observation {
         self.live.as_ref().is_none_or(at_lowest) && self.deleted_at.is_none() && self.missing_at.is_none()
     }
 
-    /// Takes another observation of the same row in. Gives it back if only the table can tell which data wins: at equal
-    /// versions the greater `data` does, in the order of jsonb's text.
+    /// Whether the two are of different instances.
+    pub fn is_foreign_to(&self, other: &Self) -> bool {
+        let ids = (&self.instance_id, &other.instance_id);
+        matches!(ids, (Some(one), Some(another)) if one != another)
+    }
+
+    /// Takes another observation of the same row in. Gives it back if only the table can tell which value of a member wins: at equal
+    /// versions the greater one does, in the order of jsonb's text.
     fn fold(&mut self, other: Self) -> Option<Self> {
-        if ties(
-            self.live.as_ref().map(live_key),
-            other.live.as_ref().map(live_key),
-        ) {
+        if self.ties_with(&other) {
             return Some(other);
         }
-        let tied_side = |(own, other): (&Option<SideValue>, &Option<SideValue>)| {
-            ties(own.as_ref().map(side_key), other.as_ref().map(side_key))
-        };
-        if self.sides.iter().zip(&other.sides).any(tied_side) {
-            return Some(other);
-        }
-        let created_at = created_at(self.live.as_ref()).max(created_at(other.live.as_ref()));
-        if version(other.live.as_ref()) > version(self.live.as_ref()) {
-            self.live = other.live;
-        }
-        if let Some(live) = &mut self.live {
-            live.created_at = created_at;
-        }
-        for (own, other) in self.sides.iter_mut().zip(other.sides) {
-            let side_version = |side: &Option<SideValue>| side.as_ref().map(|side| side_key(side).0);
-            if side_version(&other) > side_version(own) {
-                *own = other;
-            }
-        }
-        self.instance_id = self.instance_id.take().max(other.instance_id);
-        self.last_seen_at = self.last_seen_at.max(other.last_seen_at);
-        self.deleted_at = self.deleted_at.max(other.deleted_at);
-        self.missing_at = self.missing_at.max(other.missing_at);
+        self.join(other);
         None
     }
 }
 
-type Version = (i64, i64);
-
-fn version(live: Option<&Live>) -> Option<Version> {
-    live.map(|live| (live.updated_at, live.observed_at))
-}
-
-/// The statement takes the greatest of all versions.
-fn created_at(live: Option<&Live>) -> Option<i64> {
-    live.and_then(|live| live.created_at)
-}
-
-fn live_key(live: &Live) -> (Version, (&str, &[Value])) {
-    ((live.updated_at, live.observed_at), (&live.data, &live.values))
-}
-
-fn side_key(side: &SideValue) -> (Version, &Option<String>) {
-    ((side.updated_at, side.observed_at), &side.json)
-}
-
-/// Whether two observations have one version and different content.
-fn ties<C: PartialEq>(one: Option<(Version, C)>, other: Option<(Version, C)>) -> bool {
-    match (one, other) {
-        (Some((version, content)), Some((other_version, other_content))) => {
-            version == other_version && content != other_content
-        }
-        _ => false,
-    }
-}
-
-/// Folds observations so that in each list every row comes at most once, sorted by table and id. Writing the lists one
+/// Joins observations so that in each list every row comes at most once, sorted by table and id. Writing the lists one
 /// after the other has the same outcome as writing the observations one by one, in any order.
 pub fn reduce(observations: impl IntoIterator<Item = Observation>) -> Vec<Vec<Observation>> {
     let mut rounds: Vec<BTreeMap<(Resource, String), Observation>> = Vec::new();

@@ -1,13 +1,12 @@
 //! What an object says about rows: its own, those of objects inside it, and those it refers to.
 
 use super::future::{FutureTime, future_version, is_from_the_future};
-use super::observation::{LOWEST, Live, Observation, SideValue};
+use super::observation::{Live, Observation};
 use super::policy::Policy;
 use super::raw::RawObject;
 use super::redact::{self, Embedded, Treatment};
 use super::resource::Resource;
 use super::scan::elements;
-use super::value::Value;
 
 /// When and where an object was seen.
 #[derive(Debug, Clone, Copy)]
@@ -102,20 +101,16 @@ pub fn placeholder_membership(
 ) -> Observation {
     let resource = Resource::OrganizationMemberships;
     let id = format!("placeholder:{organization_id}:{user_id}");
-    let value = |column: &super::resource::Column| {
-        Value::Text(match column.name {
-            "user_id" => Some(user_id.to_owned()),
-            "organization_id" => Some(organization_id.to_owned()),
-            _ => None,
-        })
-    };
+    let data = serde_json::json!({
+        "organization": { "id": organization_id },
+        "public_user_data": { "user_id": user_id },
+    });
+    let data = data.to_string();
     let mut observation = Observation::placeholder(resource, id, instance_id);
     observation.live = Some(Live {
-        updated_at: LOWEST,
-        observed_at: LOWEST,
-        created_at: None,
-        data: "{}".to_owned(),
-        values: resource.columns().iter().map(value).collect(),
+        values: resource.values(&RawObject::inside(&data).unwrap_or_default()),
+        data,
+        ..Live::unknown(resource)
     });
     observation
 }
@@ -130,14 +125,13 @@ pub(super) fn see(
     let Some(id) = object.id("id") else {
         return false;
     };
+    let object = told(resource, object, sighting.policy);
     let instance_id = sighting.instance_id.map(str::to_owned);
     let mut observation = Observation::placeholder(resource, id, instance_id);
-    let live = live(resource, object, sighting);
     observation.last_seen_at = sighting.observed_at;
-    observation.sides = sides(resource, object, sighting, live.updated_at);
-    observation.live = Some(live);
+    observation.live = Some(live(resource, &object, sighting));
     observations.push(observation);
-    see_others(resource, object, sighting, observations);
+    see_others(resource, &object, sighting, observations);
     true
 }
 
@@ -149,37 +143,40 @@ fn live(resource: Resource, object: &RawObject, sighting: Sighting) -> Live {
         observed_at: sighting.observed_at,
         created_at,
         data: redact::data(resource, object, sighting.policy),
-        values: values(resource, object, sighting.policy),
+        older: None,
+        values: resource.values(object),
     }
 }
 
-fn values(resource: Resource, object: &RawObject, policy: &Policy) -> Vec<Value> {
-    let read = resource.shape().read;
-    if policy.exclude_fields.is_empty() {
-        return read(object);
+/// What of an object is there for anybody: without what the policy leaves out, and each member under its one name. A member that
+/// says what a part of another says is there in any case, and one that is left out where it is null.
+fn told<'a>(resource: Resource, object: &RawObject<'a>, policy: &Policy) -> RawObject<'a> {
+    let mut told = object.clone();
+    for (from, name) in resource.other_names() {
+        let value = match from.split_once('.') {
+            None => told.at(from),
+            Some((whole, part)) => part_of(resource, &told, whole, part),
+        };
+        if let Some(value) = value.filter(|_| !told.carries(name)) {
+            told = told.with(name, value);
+        }
+        told = told.without(|own| own == from && !from.contains('.'));
     }
-    read(&object.without(|name| policy.excludes(Some(resource), name)))
+    for name in resource.null_if_absent() {
+        if !told.carries(name) {
+            told = told.with(name, "null");
+        }
+    }
+    told.without(|name| policy.omits(resource, name))
 }
 
-fn sides(
-    resource: Resource,
-    object: &RawObject,
-    sighting: Sighting,
-    updated_at: i64,
-) -> Vec<Option<SideValue>> {
-    let policy = sighting.policy;
-    let side = |field: &super::resource::SideField| {
-        let is_kept = !field.private || policy.keep_private_metadata;
-        let json = object
-            .fitted(field.name)
-            .filter(|_| is_kept && !policy.excludes(Some(resource), field.name))?;
-        Some(SideValue {
-            json: (json != "null").then_some(json),
-            updated_at,
-            observed_at: sighting.observed_at,
-        })
-    };
-    resource.side_fields().iter().map(side).collect()
+/// A part of a member, if it is stored there.
+fn part_of<'a>(resource: Resource, object: &RawObject<'a>, whole: &str, part: &str) -> Option<&'a str> {
+    let whole_object = object.object(whole)?;
+    if redact::treatment(resource, whole) == Some(Treatment::Ids) {
+        whole_object.id(part)?;
+    }
+    whole_object.get(part)
 }
 
 /// Adds what is said about other rows.
@@ -190,10 +187,6 @@ fn see_others(
     observations: &mut Vec<Observation>,
 ) {
     for (name, json) in object.members() {
-        // What is not stored is not there for anybody: the same must follow from the ledger's payload.
-        if sighting.policy.excludes(Some(resource), name) {
-            continue;
-        }
         match redact::treatment(resource, name) {
             None | Some(Treatment::Drop | Treatment::ListWithout(_)) => {}
             Some(Treatment::Ids) => {

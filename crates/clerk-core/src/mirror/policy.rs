@@ -2,6 +2,9 @@
 
 use super::resource::Resource;
 
+/// What Clerk never shows to a browser.
+const PRIVATE_METADATA: &str = "private_metadata";
+
 /// What is stored of an instance's events and objects: `clerk.configure(mirror, exclude_fields, …)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -9,7 +12,7 @@ pub struct Policy {
     pub mirror: Vec<Resource>,
     /// Members that are never stored: `field` of every resource, or `table.field` of one.
     pub exclude_fields: Vec<String>,
-    /// Whether `private_metadata` is stored, in a column of its own.
+    /// Whether `private_metadata` is stored.
     pub keep_private_metadata: bool,
     /// Whether the ledger keeps `event_attributes`: the client's IP address and user agent.
     pub keep_event_attributes: bool,
@@ -30,6 +33,24 @@ impl Policy {
     /// Whether the resource has rows.
     pub fn mirrors(&self, resource: Resource) -> bool {
         self.mirror.contains(&resource)
+    }
+
+    /// Whether the member of a resource is not stored, under whichever of its names it is excluded.
+    pub(super) fn omits(&self, resource: Resource, name: &str) -> bool {
+        let has_column = || {
+            resource
+                .columns()
+                .iter()
+                .any(|column| column.name == PRIVATE_METADATA)
+        };
+        let is_private = name == PRIVATE_METADATA && !(self.keep_private_metadata && has_column());
+        let excludes = |name: &str| self.excludes(Some(resource), name);
+        let others = || resource.other_names();
+        is_private
+            || excludes(name)
+            || (!self.exclude_fields.is_empty()
+                && others()
+                    .any(|(from, to)| (to == name && excludes(from)) || (from == name && excludes(to))))
     }
 
     pub(crate) fn excludes(&self, resource: Option<Resource>, field: &str) -> bool {

@@ -44,10 +44,21 @@ impl<'a> RawObject<'a> {
         (*value != "null").then_some(*value)
     }
 
-    /// The value as text that jsonb takes, also null; None if there is no such member.
-    pub(crate) fn fitted(&self, name: &str) -> Option<String> {
-        let (_, value) = self.0.iter().find(|(own, _)| own == name)?;
-        Some(fit(value).into_owned())
+    pub(crate) fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, &'a str)> {
+        self.0.into_iter()
+    }
+
+    /// Whether there is such a member, null or not.
+    pub(crate) fn carries(&self, name: &str) -> bool {
+        self.0.iter().any(|(own, _)| own == name)
+    }
+
+    /// The value as text, also null; None if there is no such member.
+    pub(crate) fn at(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| *value)
     }
 
     /// The object without the members that `is_excluded` names.
@@ -56,7 +67,7 @@ impl<'a> RawObject<'a> {
         Self(kept.cloned().collect())
     }
 
-    /// The object with this member, which replaces one of that name.
+    /// The object with this member, which replaces one of that name, at its end.
     pub(crate) fn with(&self, name: &'static str, value: &'a str) -> Self {
         let mut with = self.without(|own| own == name);
         with.0.push((Cow::Borrowed(name), value));
@@ -129,6 +140,12 @@ impl<'a> RawObject<'a> {
     pub(crate) fn texts_value(&self, name: &str) -> Value {
         let list = self.list(name);
         Value::Texts(list.map(|list| list.into_iter().filter_map(string).map(Cow::into_owned).collect()))
+    }
+}
+
+impl<'a> FromIterator<(Cow<'a, str>, &'a str)> for RawObject<'a> {
+    fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a str)>>(members: I) -> Self {
+        Self(members.into_iter().collect())
     }
 }
 

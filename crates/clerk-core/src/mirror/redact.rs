@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::fit::fit;
 use super::policy::Policy;
 use super::raw::RawObject;
-use super::resource::{PRIVATE_METADATA, Resource};
+use super::resource::Resource;
 use super::scan::elements;
 
 /// How a member is stored that is not stored as it is.
@@ -152,13 +152,13 @@ pub(super) fn push_string(json: &mut String, text: &str) {
 /// The two forms in which an object is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Column `data`, which leaves side fields to columns of their own.
+    /// Column `data`.
     Data,
     /// The ledger's payload, from which rows can be made again.
     Payload,
 }
 
-/// The value of column `data`: without side fields, embedded objects and what is never stored, and fit for jsonb.
+/// The value of column `data`: without embedded objects and what is never stored, and fit for jsonb.
 pub(super) fn data(resource: Resource, object: &RawObject, policy: &Policy) -> String {
     cut(resource, object, policy, Form::Data)
 }
@@ -171,7 +171,7 @@ pub(super) fn payload(resource: Resource, object: &RawObject, policy: &Policy) -
 fn cut(resource: Resource, object: &RawObject, policy: &Policy, form: Form) -> String {
     let mut kept = Writer::new(1024);
     for (name, value) in object.members() {
-        if policy.excludes(Some(resource), name) || is_elsewhere(resource, name, policy, form) {
+        if policy.omits(resource, name) {
             continue;
         }
         match treatment(resource, name) {
@@ -189,15 +189,6 @@ fn cut(resource: Resource, object: &RawObject, policy: &Policy, form: Form) -> S
         }
     }
     kept.end()
-}
-
-/// Whether a member has no place in this form, because it has one elsewhere or nowhere.
-fn is_elsewhere(resource: Resource, name: &str, policy: &Policy, form: Form) -> bool {
-    let is_private = name == PRIVATE_METADATA.name;
-    match form {
-        Form::Data => is_private || resource.side_fields().iter().any(|side| side.name == name),
-        Form::Payload => is_private && !policy.keep_private_metadata,
-    }
 }
 
 fn embedded(resource: Resource, json: &str, policy: &Policy, form: Form) -> String {

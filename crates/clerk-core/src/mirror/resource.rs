@@ -1,5 +1,6 @@
 //! The kinds of things that Clerk has and the mirror keeps.
 
+use super::members::Member;
 use super::raw::RawObject;
 use super::redact::Treatment;
 use super::resources::{
@@ -38,25 +39,15 @@ pub struct Column {
     pub column_type: ColumnType,
 }
 
-/// A member that only some sources carry, and that therefore has a column and a version of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SideField {
-    /// The member, and the column of type jsonb.
-    pub name: &'static str,
-    /// Whether it is stored only if the administrator asked for it.
-    pub private: bool,
-}
-
 /// What differs from resource to resource.
 pub(super) struct Shape {
     pub(super) table: &'static str,
     /// Name of the resource in event types; empty if it has no events of its own.
     pub(super) event_prefix: &'static str,
     pub(super) columns: &'static [Column],
-    pub(super) side_fields: &'static [SideField],
     /// Members that are not stored as they are.
     pub(super) treatments: &'static [(&'static str, Treatment)],
-    /// The values of `columns`, in their order.
+    /// The values of `columns`, in their order, of an object whose members have their one names.
     pub(super) read: fn(&RawObject) -> Vec<Value>,
 }
 
@@ -126,9 +117,37 @@ impl Resource {
         self.shape().columns
     }
 
-    /// Its members with a version of their own, in the order of [`super::Observation::sides`].
-    pub fn side_fields(self) -> &'static [SideField] {
-        self.shape().side_fields
+    /// The typed columns of an object whose members have their one names.
+    pub(super) fn values(self, object: &RawObject) -> Vec<Value> {
+        (self.shape().read)(object)
+    }
+
+    /// The typed columns of a row of which nothing is known.
+    pub(super) fn no_values(self) -> Vec<Value> {
+        self.values(&RawObject::default())
+    }
+
+    /// Members that both sources leave out instead of saying null.
+    pub(super) fn null_if_absent(self) -> &'static [&'static str] {
+        match self {
+            Self::Sessions => &["actor", "last_active_organization_id"],
+            _ => &[],
+        }
+    }
+
+    /// Whether a member stays when a row is erased because of a deleted person: one that feeds a column and is nothing that people
+    /// say of themselves.
+    pub(super) fn outlasts_erasure(self, name: &str) -> bool {
+        const PERSONAL: &[&str] = &[
+            "email_address",
+            "affiliation_email_address",
+            "public_metadata",
+            "private_metadata",
+            "actor",
+        ];
+        let feeds =
+            |member: &Member| member.name.split('.').next() == Some(name) && !member.columns.is_empty();
+        !PERSONAL.contains(&name) && self.members().iter().any(feeds)
     }
 
     /// Whether the rows are a person's data, which goes when the person is deleted.
@@ -149,12 +168,6 @@ impl Resource {
             .find(|resource| resource.event_prefix() == prefix)
     }
 }
-
-/// `private_metadata`, which Clerk never shows to a browser.
-pub(super) const PRIVATE_METADATA: SideField = SideField {
-    name: "private_metadata",
-    private: true,
-};
 
 pub(super) const fn text(name: &'static str) -> Column {
     column(name, ColumnType::Text)

@@ -16,8 +16,18 @@ pub(crate) fn micros(number: &str) -> Option<i64> {
 /// The latest time that a JSON number can stand for: one that counts seconds may mean any moment of its second.
 pub(crate) fn latest_micros(number: &str) -> Option<i64> {
     let (milliseconds, in_seconds) = milliseconds(number)?;
-    let rest = if in_seconds { 999.0 } else { 0.0 };
-    Some(((milliseconds + rest) * 1000.0) as i64)
+    let micros = (milliseconds * 1000.0) as i64;
+    Some(if in_seconds {
+        latest_of_second(micros)
+    } else {
+        micros
+    })
+}
+
+/// The same for a time that a clock of seconds gave, as the header `svix-timestamp`.
+pub(crate) fn latest_of_second(micros: i64) -> i64 {
+    let is_whole_second = micros % 1_000_000 == 0;
+    micros.saturating_add(if is_whole_second { 999_000 } else { 0 })
 }
 
 fn milliseconds(number: &str) -> Option<(f64, bool)> {
@@ -31,7 +41,7 @@ fn milliseconds(number: &str) -> Option<(f64, bool)> {
 
 #[cfg(test)]
 mod unit {
-    use super::{latest_micros, micros};
+    use super::{latest_micros, latest_of_second, micros};
 
     #[test]
     fn milliseconds_and_seconds_are_told_apart() {
@@ -44,6 +54,9 @@ mod unit {
     fn a_time_in_seconds_may_mean_the_end_of_its_second() {
         assert_eq!(latest_micros("1716883200"), Some(1_716_883_200_999_000));
         assert_eq!(latest_micros("1744276393644"), Some(1_744_276_393_644_000));
+        assert_eq!(latest_micros("1744276393000"), Some(1_744_276_393_000_000));
+        assert_eq!(latest_of_second(1_716_883_200_000_000), 1_716_883_200_999_000);
+        assert_eq!(latest_of_second(1_716_883_200_250_000), 1_716_883_200_250_000);
     }
 
     #[test]

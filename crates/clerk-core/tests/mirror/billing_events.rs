@@ -1,9 +1,13 @@
 //! Subscriptions, their items, and attempts to pay.
 
+use clerk_core::mirror::Policy;
 use clerk_core::mirror::Resource::{PaymentAttempts, SubscriptionItems, Subscriptions, Users};
 use serde_json::{Value, json};
 
-use crate::reading::{assert_alive, columns, data, is_placeholder, observe, rows, told};
+use crate::reading::{
+    assert_alive, columns, data, every_resource, is_placeholder, observe, observe_object, observe_with,
+    payload_with, rows, told,
+};
 use crate::samples::{
     CREATED, UPDATED, event, payment_attempt, subscription, subscription_item, with, without,
 };
@@ -75,7 +79,10 @@ fn an_item_event_fills_its_row() {
         assert_eq!(columns(&observations[0]), expected);
         assert_eq!(
             data(&observations[0]),
-            with(subscription_item("csi_1"), json!({"payer": cut_payer()}))
+            with(
+                subscription_item("csi_1"),
+                json!({"payer": cut_payer(), "payer_id": "cpayer_1"})
+            )
         );
         assert!(is_placeholder(&observations, Users, "user_1"));
     }
@@ -105,15 +112,61 @@ fn an_item_may_have_no_plan_and_no_end() {
 }
 
 #[test]
-fn the_backend_api_calls_the_items_otherwise() {
+fn what_the_backend_api_calls_otherwise_has_one_name() {
     let mut sent = subscription();
     sent["subscription_items"] = sent["items"].take();
     let observations = observe(&event("subscription.updated", without(sent, "items")));
-    assert_eq!(
-        data(&observations[0])["subscription_items"],
-        json!([{"id": "csi_1"}])
-    );
+    assert_eq!(data(&observations[0])["items"], json!([{"id": "csi_1"}]));
+    assert_eq!(data(&observations[0]).get("subscription_items"), None);
     assert_alive(told(&observations, SubscriptionItems, "csi_1"));
+
+    let mut item = without(without(subscription_item("csi_1"), "payer"), "interval");
+    item["plan_period"] = json!("annual");
+    item["payer_id"] = json!("cpayer_1");
+    let item = &observe_object(SubscriptionItems, item)[0];
+    assert_eq!(columns(item)["interval"], "annual");
+    assert_eq!(columns(item)["payer_id"], "cpayer_1");
+    assert_eq!(data(item).get("plan_period"), None);
+
+    let mut attempt = without(without(payment_attempt(), "totals"), "payer");
+    attempt["amount"] = json!({"amount": 700, "currency": "EUR"});
+    attempt["payer_id"] = json!("cpayer_1");
+    attempt["subscription_item"] = subscription_item("csi_1");
+    let attempt = &observe_object(PaymentAttempts, attempt)[0];
+    let told = columns(attempt);
+    assert_eq!(
+        [&told["amount"], &told["currency"], &told["payer_id"]],
+        [&json!(700), &json!("EUR"), &json!("cpayer_1")]
+    );
+    assert_eq!(data(attempt)["subscription_item"], json!({"id": "csi_1"}));
+}
+
+#[test]
+fn a_name_that_is_excluded_is_excluded_under_every_name() {
+    for excluded in ["interval", "subscription_items.plan_period"] {
+        let policy = Policy {
+            exclude_fields: vec![excluded.to_owned()],
+            ..every_resource()
+        };
+        let mut shown = without(subscription_item("csi_1"), "interval");
+        shown["plan_period"] = json!("annual");
+        for item in [shown, subscription_item("csi_1")] {
+            let body = event("subscriptionItem.updated", item);
+            let told = &observe_with(&body, &policy)[0];
+            assert_eq!(
+                (columns(told)["interval"].clone(), data(told).get("interval")),
+                (Value::Null, None)
+            );
+            let payload = payload_with(&body, &policy);
+            assert_eq!(
+                (
+                    payload["data"].get("interval"),
+                    payload["data"].get("plan_period")
+                ),
+                (None, None)
+            );
+        }
+    }
 }
 
 #[test]
@@ -133,7 +186,10 @@ fn a_payment_attempt_event_fills_its_row() {
             "failed_at": null,
         });
         assert_eq!(columns(&observations[0]), expected);
-        let kept = json!({"payer": cut_payer(), "subscription_items": [{"id": "csi_1"}]});
+        let kept = json!({
+            "payer": cut_payer(), "payer_id": "cpayer_1", "subscription_items": [{"id": "csi_1"}],
+            "amount": payment_attempt()["totals"]["grand_total"],
+        });
         assert_eq!(
             data(&observations[0]),
             with(without(payment_attempt(), "payment_source"), kept)

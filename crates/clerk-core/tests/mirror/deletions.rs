@@ -62,6 +62,13 @@ fn a_deletion_without_time_happened_when_it_came() {
     let body = without(event("user.deleted", stub("user", "user_1")), "timestamp").to_string();
     let observations = Event::parse(&body, 77).unwrap().observations(&every_resource());
     assert_eq!(observations, [tombstone(Users, "user_1", 77)]);
+
+    // The header svix-timestamp counts seconds.
+    let second = 1_744_276_393_000_000;
+    let observations = Event::parse(&body, second)
+        .unwrap()
+        .observations(&every_resource());
+    assert_eq!(observations, [tombstone(Users, "user_1", second + 999_000)]);
 }
 
 #[test]

@@ -150,7 +150,8 @@ fn a_membership_in_a_token_is_a_placeholder_that_names_both_sides() {
         "anything that Clerk says is newer"
     );
     assert_eq!(told.last_seen_at, LOWEST);
-    assert_eq!(data(&told), json!({}));
+    let wanted = json!({"organization": {"id": "org_1"}, "public_user_data": {"user_id": "user_1"}});
+    assert_eq!(data(&told), wanted);
     let columns = columns(&told);
     assert_eq!(
         (&columns["user_id"], &columns["organization_id"]),

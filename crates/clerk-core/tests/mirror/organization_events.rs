@@ -7,7 +7,7 @@ use clerk_core::mirror::Resource::{
 use serde_json::{Value, json};
 
 use crate::reading::{
-    assert_alive, columns, data, everything, is_placeholder, observe, observe_with, rows, side, told,
+    assert_alive, columns, data, everything, is_placeholder, member, observe, observe_with, rows, told,
 };
 use crate::samples::{
     event, membership, organization, organization_domain, organization_invitation, permission, role, with,
@@ -23,6 +23,7 @@ fn an_organization_event_fills_the_organizations_row() {
         let expected = json!({
             "name": "Acme", "slug": "acme", "image_url": "https://img.example.com/acme.png", "members_count": 3,
             "max_allowed_memberships": 5, "public_metadata": {"tier": "gold"}, "created_by": "user_1",
+            "private_metadata": null,
         });
         assert_eq!(columns(&observations[0]), expected);
         assert_eq!(
@@ -40,7 +41,7 @@ fn an_organization_may_lack_what_is_optional() {
     );
     let expected = json!({
         "name": "Acme", "slug": null, "image_url": null, "members_count": null, "max_allowed_memberships": null,
-        "public_metadata": null, "created_by": null,
+        "public_metadata": null, "created_by": null, "private_metadata": null,
     });
     assert_eq!(columns(&observe(&body)[0]), expected);
 }
@@ -59,6 +60,7 @@ fn a_membership_event_fills_three_rows() {
         let expected = json!({
             "organization_id": "org_1", "user_id": "user_1", "role": "org:admin", "role_name": "Admin",
             "permissions": ["org:sys_profile:manage", "org:reports:read"], "public_metadata": {"desk": 4},
+            "private_metadata": null,
         });
         assert_eq!(columns(&observations[0]), expected);
         let kept = with(
@@ -87,12 +89,12 @@ fn private_metadata_of_organizations_and_members_is_kept_on_request() {
         &everything(),
     );
     assert_eq!(
-        side(&observations[0], "private_metadata"),
+        member(&observations[0], "private_metadata"),
         Some(json!({"salary": 1}))
     );
     let organization = told(&observations, Organizations, "org_1");
     assert_eq!(
-        side(organization, "private_metadata"),
+        member(organization, "private_metadata"),
         Some(json!({"crm": "c-1"}))
     );
 }
@@ -146,6 +148,7 @@ fn an_organization_invitation_event_fills_its_row() {
             "organization_id": "org_1", "email_address": "new@example.com", "role": "org:member",
             "role_name": "Member", "status": sent["status"], "inviter_id": "user_1", "user_id": user_id,
             "expires_at": 1_746_868_393_626_i64, "public_metadata": {"team": "red"},
+            "private_metadata": null,
         });
         assert_eq!(columns(&observations[0]), expected);
         let kept = with(

@@ -33,8 +33,17 @@ fn an_invitation_event_fills_its_row() {
 fn a_waitlist_event_fills_its_row() {
     for event_type in ["waitlistEntry.created", "waitlistEntry.updated"] {
         let observations = observe(&event(event_type, waitlist_entry()));
-        assert_eq!(rows(&observations), [(WaitlistEntries, "wle_1")], "{event_type}");
+        assert_eq!(
+            rows(&observations),
+            [(WaitlistEntries, "wle_1"), (Invitations, "inv_1")],
+            "{event_type}"
+        );
         assert_alive(&observations[0]);
+        let own = observe(&event("invitation.created", invitation()));
+        assert_eq!(
+            observations[1], own[0],
+            "the invitation is told of as by its own event"
+        );
         let expected = json!({
             "email_address": "queue@example.com", "status": "invited", "is_locked": false,
             "invitation_id": "inv_1",

@@ -5,8 +5,8 @@ use clerk_core::mirror::{Event, Policy};
 use serde_json::{Value, json};
 
 use crate::reading::{
-    assert_alive, columns, data, everything, is_placeholder, live, micros, observe, observe_with, rows, side,
-    told,
+    assert_alive, columns, data, everything, is_placeholder, live, member, micros, observe, observe_with,
+    rows, told,
 };
 use crate::samples::{AT, UPDATED, email_address, event, membership, session, user, with, without};
 
@@ -23,16 +23,16 @@ fn a_user_event_fills_the_users_row() {
             "email_addresses": ["first@example.com", "ada@example.com"], "username": "ada", "first_name": "Ada",
             "last_name": "Lovelace", "image_url": "https://img.example.com/ada.png", "external_id": "ext-7",
             "banned": false, "locked": true, "public_metadata": {"plan": "pro"}, "last_sign_in_at": UPDATED,
-            "last_active_at": 1_744_243_200_000_i64,
+            "last_active_at": 1_744_243_200_000_i64, "scim": user("user_1")["scim"], "private_metadata": null,
         });
         assert_eq!(columns(&observations[0]), expected);
     }
 }
 
 #[test]
-fn user_data_is_everything_but_side_fields_and_backup_codes() {
+fn user_data_is_everything_but_private_metadata_and_backup_codes() {
     let observations = observe(&event("user.updated", user("user_1")));
-    let mut expected = without(without(user("user_1"), "scim"), "private_metadata");
+    let mut expected = without(user("user_1"), "private_metadata");
     for phone in expected["phone_numbers"].as_array_mut().unwrap() {
         phone.as_object_mut().unwrap().remove("backup_codes");
     }
@@ -40,33 +40,37 @@ fn user_data_is_everything_but_side_fields_and_backup_codes() {
 }
 
 #[test]
-fn side_fields_are_told_only_by_sources_that_carry_them() {
+fn members_are_told_only_by_sources_that_carry_them() {
     let user = user("user_1");
     let shown = observe_with(&event("user.updated", user.clone()), &everything());
-    assert_eq!(side(&shown[0], "scim"), Some(user["scim"].clone()));
+    assert_eq!(member(&shown[0], "scim"), Some(user["scim"].clone()));
     assert_eq!(
-        side(&shown[0], "private_metadata"),
+        member(&shown[0], "private_metadata"),
         Some(json!({"stripe": "cus_1"}))
     );
 
     let emptied = with(user.clone(), json!({"scim": null, "private_metadata": null}));
     let emptied = observe_with(&event("user.updated", emptied), &everything());
-    assert_eq!(side(&emptied[0], "scim"), Some(Value::Null));
-    let scim = emptied[0].sides[0].as_ref().unwrap();
-    assert_eq!(scim.json, None, "NULL in the column, not JSON's null");
-    assert_eq!(side(&emptied[0], "private_metadata"), Some(Value::Null));
+    assert_eq!(member(&emptied[0], "scim"), Some(Value::Null));
+    assert!(
+        live(&emptied[0])
+            .values
+            .contains(&clerk_core::mirror::Value::Json(None)),
+        "NULL in the column, not JSON's null"
+    );
+    assert_eq!(member(&emptied[0], "private_metadata"), Some(Value::Null));
 
     let silent = without(without(user, "scim"), "private_metadata");
     let silent = observe_with(&event("user.updated", silent), &everything());
-    assert_eq!(side(&silent[0], "scim"), None);
-    assert_eq!(side(&silent[0], "private_metadata"), None);
+    assert_eq!(member(&silent[0], "scim"), None);
+    assert_eq!(member(&silent[0], "private_metadata"), None);
 }
 
 #[test]
 fn private_metadata_is_not_told_unless_asked_for() {
     let observations = observe(&event("user.updated", user("user_1")));
-    assert_eq!(side(&observations[0], "private_metadata"), None);
-    assert!(side(&observations[0], "scim").is_some());
+    assert_eq!(member(&observations[0], "private_metadata"), None);
+    assert!(member(&observations[0], "scim").is_some());
 }
 
 /// The primary columns of a user with these members.
@@ -171,7 +175,7 @@ fn an_old_sample_is_read_as_far_as_it_goes() {
         "primary_phone_verified": null, "email_addresses": ["example@example.org"], "username": null,
         "first_name": "Example", "last_name": "Example", "image_url": "https://img.example.com/x",
         "external_id": "567772", "banned": null, "locked": null, "public_metadata": {},
-        "last_sign_in_at": 1654012591514_i64, "last_active_at": null,
+        "last_sign_in_at": 1654012591514_i64, "last_active_at": null, "scim": null, "private_metadata": null,
     });
     assert_eq!(columns(&observations[0]), expected);
     assert_eq!(observations[0].instance_id, None);
@@ -263,7 +267,7 @@ fn a_session_event_fills_the_session_and_shows_its_user() {
         let user = told(&observations, Users, "user_1");
         assert_alive(user);
         assert_eq!(columns(user)["primary_email_address"], "ada@example.com");
-        assert_eq!(side(user, "scim"), None, "sessions do not carry it");
+        assert_eq!(member(user, "scim"), None, "sessions do not carry it");
     }
 }
 

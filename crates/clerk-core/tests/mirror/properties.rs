@@ -62,10 +62,6 @@ fn is_storable(text: &str) -> bool {
 fn assert_storable(observation: &Observation) {
     let id = &observation.id;
     assert!(!id.is_empty() && id.len() <= 255 && is_storable(id), "{id}");
-    assert_eq!(observation.sides.len(), observation.resource.side_fields().len());
-    for side in observation.sides.iter().flatten() {
-        assert!(side.json.as_deref().is_none_or(is_fit), "{side:?}");
-    }
     let Some(live) = &observation.live else { return };
     assert!(is_fit(&live.data), "{}", live.data);
     assert_eq!(live.values.len(), observation.resource.columns().len());

@@ -1,6 +1,6 @@
 //! What the tests read from observations.
 
-use clerk_core::mirror::{Event, LOWEST, Live, Observation, Policy, Resource, Value};
+use clerk_core::mirror::{Event, LOWEST, Live, Observation, Policy, Resource, Value, observe_objects};
 use serde_json::{Value as Json, json};
 
 use crate::samples::{AT, CREATED, UPDATED};
@@ -42,6 +42,20 @@ pub fn observe_with(body: &Json, policy: &Policy) -> Vec<Observation> {
 
 pub fn observe(body: &Json) -> Vec<Observation> {
     observe_with(body, &every_resource())
+}
+
+/// What an object says that the Backend API answered at [`AT`].
+pub fn observe_object(resource: Resource, object: Json) -> Vec<Observation> {
+    let objects = Json::Array(vec![object]).to_string();
+    observe_objects(
+        resource,
+        &objects,
+        micros(AT),
+        None,
+        &every_resource(),
+        micros(AT),
+    )
+    .expect("objects")
 }
 
 pub fn payload_with(body: &Json, policy: &Policy) -> Json {
@@ -118,18 +132,9 @@ fn plain(value: &Value) -> Json {
     }
 }
 
-/// A side field's value, and whether the source has it at all.
-pub fn side(observation: &Observation, name: &str) -> Option<Json> {
-    let fields = observation.resource.side_fields();
-    let at = fields
-        .iter()
-        .position(|field| field.name == name)
-        .expect("a side field");
-    let side = observation.sides[at].as_ref()?;
-    let version = (live(observation).updated_at, live(observation).observed_at);
-    assert_eq!((side.updated_at, side.observed_at), version, "{name}");
-    let json = side.json.as_deref().unwrap_or("null");
-    Some(serde_json::from_str(json).expect("a side field is JSON"))
+/// A member of `data`; None if the source does not carry it.
+pub fn member(observation: &Observation, name: &str) -> Option<Json> {
+    data(observation).get(name).cloned()
 }
 
 /// Checks the versions of an observation of a sample that an event shows alive.

@@ -14,7 +14,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         time("expires_at"),
         json("public_metadata"),
     ],
-    side_fields: &[],
     treatments: &[
         // It carries the ticket that accepts the invitation.
         ("url", Treatment::Drop),

@@ -2,7 +2,7 @@
 
 use crate::mirror::raw::RawObject;
 use crate::mirror::redact::Treatment;
-use crate::mirror::resource::{PRIVATE_METADATA, Resource, Shape, json, text, texts};
+use crate::mirror::resource::{Resource, Shape, json, text, texts};
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -15,8 +15,8 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         text("role_name"),
         texts("permissions"),
         json("public_metadata"),
+        json("private_metadata"),
     ],
-    side_fields: &[PRIVATE_METADATA],
     treatments: &[("organization", Treatment::Embedded(Resource::Organizations))],
     read,
 };
@@ -31,5 +31,6 @@ fn read(membership: &RawObject) -> Vec<Value> {
         membership.text_value("role_name"),
         membership.texts_value("permissions"),
         membership.json_value("public_metadata"),
+        membership.json_value("private_metadata"),
     ]
 }

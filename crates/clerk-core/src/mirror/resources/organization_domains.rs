@@ -18,7 +18,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         integer("total_pending_invitations"),
         integer("total_pending_suggestions"),
     ],
-    side_fields: &[],
     treatments: &[("public_organization_data", Treatment::Ids)],
     read,
 };

@@ -2,7 +2,7 @@
 
 use crate::mirror::raw::RawObject;
 use crate::mirror::redact::Treatment;
-use crate::mirror::resource::{PRIVATE_METADATA, Shape, json, text, time};
+use crate::mirror::resource::{Shape, json, text, time};
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -18,8 +18,8 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         text("user_id"),
         time("expires_at"),
         json("public_metadata"),
+        json("private_metadata"),
     ],
-    side_fields: &[PRIVATE_METADATA],
     treatments: &[
         // It carries the ticket that accepts the invitation.
         ("url", Treatment::Drop),
@@ -39,5 +39,6 @@ fn read(invitation: &RawObject) -> Vec<Value> {
         invitation.id_value("user_id"),
         invitation.time_value("expires_at"),
         invitation.json_value("public_metadata"),
+        invitation.json_value("private_metadata"),
     ]
 }

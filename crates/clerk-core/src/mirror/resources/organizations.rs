@@ -1,7 +1,7 @@
 //! Organizations (clerk.md, 4.3).
 
 use crate::mirror::raw::RawObject;
-use crate::mirror::resource::{PRIVATE_METADATA, Shape, integer, json, text};
+use crate::mirror::resource::{Shape, integer, json, text};
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -14,9 +14,9 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         integer("members_count"),
         integer("max_allowed_memberships"),
         json("public_metadata"),
+        json("private_metadata"),
         text("created_by"),
     ],
-    side_fields: &[PRIVATE_METADATA],
     treatments: &[],
     read,
 };
@@ -29,6 +29,7 @@ fn read(organization: &RawObject) -> Vec<Value> {
         organization.integer_value("members_count"),
         organization.integer_value("max_allowed_memberships"),
         organization.json_value("public_metadata"),
+        organization.json_value("private_metadata"),
         organization.id_value("created_by"),
     ]
 }

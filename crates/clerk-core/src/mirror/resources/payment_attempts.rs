@@ -24,24 +24,25 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         time("paid_at"),
         time("failed_at"),
     ],
-    side_fields: &[],
-    treatments: &[("subscription_items", Treatment::EmbeddedList(OF_PAYER))],
+    treatments: &[
+        ("subscription_items", Treatment::EmbeddedList(OF_PAYER)),
+        ("subscription_item", Treatment::Ids),
+    ],
     read,
 };
 
 fn read(attempt: &RawObject) -> Vec<Value> {
     let payer = attempt.object("payer").unwrap_or_default();
-    let totals = attempt.object("totals").unwrap_or_default();
-    let total = totals.object("grand_total").unwrap_or_default();
+    let amount = attempt.object("amount").unwrap_or_default();
     vec![
         attempt.text_value("status"),
         attempt.id_value("payment_id"),
         attempt.id_value("invoice_id"),
         attempt.id_value("statement_id"),
         attempt.text_value("charge_type"),
-        total.integer_value("amount"),
-        total.text_value("currency"),
-        payer.id_value("id"),
+        amount.integer_value("amount"),
+        amount.text_value("currency"),
+        attempt.id_value("payer_id"),
         payer.id_value("user_id"),
         payer.id_value("organization_id"),
         attempt.time_value("billing_date"),

@@ -8,7 +8,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
     table: "permissions",
     event_prefix: "permission",
     columns: &[text("key"), text("name"), text("description"), text("type")],
-    side_fields: &[],
     treatments: &[],
     read,
 };

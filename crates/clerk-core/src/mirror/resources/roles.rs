@@ -15,7 +15,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         boolean("is_creator_eligible"),
         texts("permissions"),
     ],
-    side_fields: &[],
     treatments: &[(
         "permissions",
         Treatment::EmbeddedList(Embedded {

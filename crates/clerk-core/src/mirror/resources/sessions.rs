@@ -18,7 +18,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         time("abandon_at"),
         json("actor"),
     ],
-    side_fields: &[],
     treatments: &[("user", Treatment::Embedded(Resource::Users))],
     read,
 };

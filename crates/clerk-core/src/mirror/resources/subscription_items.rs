@@ -21,7 +21,6 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         text("payer_user_id"),
         text("payer_organization_id"),
     ],
-    side_fields: &[],
     treatments: &[],
     read,
 };
@@ -64,7 +63,7 @@ fn read(item: &RawObject) -> Vec<Value> {
         item.boolean_value("is_free_trial"),
         item.time_value("period_start"),
         item.time_value("period_end"),
-        payer.id_value("id"),
+        item.id_value("payer_id"),
         payer.id_value("user_id"),
         payer.id_value("organization_id"),
     ]

@@ -20,10 +20,9 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         time("canceled_at"),
         time("ended_at"),
     ],
-    side_fields: &[],
     treatments: &[
         ("items", Treatment::EmbeddedList(OF_SUBSCRIPTION)),
-        // As the Backend API calls them.
+        // As the Backend API calls them, in the ledger and where versions are checked.
         ("subscription_items", Treatment::EmbeddedList(OF_SUBSCRIPTION)),
     ],
     read,

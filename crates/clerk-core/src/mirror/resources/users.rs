@@ -2,9 +2,7 @@
 
 use crate::mirror::raw::RawObject;
 use crate::mirror::redact::{Embedded, Inherited, Treatment};
-use crate::mirror::resource::{
-    PRIVATE_METADATA, Resource, Shape, SideField, boolean, json, text, texts, time,
-};
+use crate::mirror::resource::{Resource, Shape, boolean, json, text, texts, time};
 use crate::mirror::value::{MAX_ID_BYTES, Value};
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -28,14 +26,8 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         json("public_metadata"),
         time("last_sign_in_at"),
         time("last_active_at"),
-    ],
-    side_fields: &[
-        // Only on user.created and user.updated, never from the Backend API.
-        SideField {
-            name: "scim",
-            private: false,
-        },
-        PRIVATE_METADATA,
+        json("scim"),
+        json("private_metadata"),
     ],
     treatments: &[
         ("phone_numbers", Treatment::ListWithout(&["backup_codes"])),
@@ -86,6 +78,8 @@ fn read(user: &RawObject) -> Vec<Value> {
         user.json_value("public_metadata"),
         user.time_value("last_sign_in_at"),
         user.time_value("last_active_at"),
+        user.json_value("scim"),
+        user.json_value("private_metadata"),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use crate::mirror::raw::RawObject;
 use crate::mirror::redact::Treatment;
-use crate::mirror::resource::{Shape, boolean, text};
+use crate::mirror::resource::{Resource, Shape, boolean, text};
 use crate::mirror::value::Value;
 
 pub(in crate::mirror) const SHAPE: Shape = Shape {
@@ -14,11 +14,7 @@ pub(in crate::mirror) const SHAPE: Shape = Shape {
         boolean("is_locked"),
         text("invitation_id"),
     ],
-    side_fields: &[],
-    treatments: &[
-        // The whole invitation has the URL with the ticket.
-        ("invitation", Treatment::Ids),
-    ],
+    treatments: &[("invitation", Treatment::Embedded(Resource::Invitations))],
     read,
 };
 
