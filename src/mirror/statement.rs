@@ -287,17 +287,13 @@ WHERE {is_allowed}
     }
 
     fn updates(&self) -> String {
-        self.list(
-            |Column {
-                 name,
-                 value,
-                 is_maximum,
-                 ..
-             }| match is_maximum {
-                true => format!("{name} = GREATEST(t.{name}, {value})"),
-                false => format!("{name} = {value}"),
-            },
-        )
+        let update = |column: &Column| match column.is_maximum {
+            true => format!("{0} = GREATEST(t.{0}, {1})", column.name, column.value),
+            false => format!("{} = {}", column.name, column.value),
+        };
+        // Not the id: that would lock the row against those who refer to it as well.
+        let columns = self.columns.iter().filter(|column| column.name != quoted("id"));
+        columns.map(update).collect::<Vec<_>>().join(", ")
     }
 
     /// The row is of the same instance, and the news are the join: they are joined already, or newer than every member of the row, all

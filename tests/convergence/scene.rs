@@ -86,5 +86,7 @@ pub fn now_seconds() -> i64 {
 /// tries.
 pub fn cases() -> u64 {
     let wanted = std::env::var("CLERK_SYNC_CASES").ok();
-    wanted.map_or(300, |wanted| wanted.parse().expect("CLERK_SYNC_CASES is a number"))
+    wanted.map_or(300, |wanted| {
+        wanted.parse().expect("CLERK_SYNC_CASES is a number")
+    })
 }

@@ -93,7 +93,7 @@ const ROWS: &[Row] = &[
     ("drop_secret_key", &[], &[("issuer", LeftOut, None)]),
     (
         "remove_instance",
-        &[],
+        &[("issuer", "'https://nobody.test'")],
         &[("issuer", Nothing, None), ("forget_rows", Refused, None)],
     ),
     ("set_identity_source", &[], &[("source", Nothing, None)]),

@@ -35,7 +35,7 @@ fn a_pattern_is_a_type_a_kind_or_everything() {
         ("users.*", "Did you mean user.*?"),
         ("*.created", "user.*"),
         ("not.yet.known", "has to end in *: not.yet.known*."),
-        ("invitation.updated", "user.*"),
+        ("invitation.updated", "Did you mean invitation.created?"),
     ] {
         let failure = register(&format!("'{pattern}', 'app.note'")).expect_err(pattern);
         assert_eq!(failure.sqlstate, "22023", "{pattern}: {failure:?}");
