@@ -3,12 +3,11 @@
 //! In the administrator's transaction, so that it is gone when the call returns. Rows are locked in the order in which deliveries lock
 //! them.
 
-use std::fmt::Write;
-
-use clerk_core::mirror::{Event, Policy, Resource};
+use clerk_core::mirror::{Event, Observation, Policy, Resource};
 use pgrx::prelude::*;
 
 use super::prepared::{Prepared, Row};
+use super::write::rewrite;
 use crate::clock;
 use crate::operations::sql;
 
@@ -29,14 +28,37 @@ const OF_SCOPE: &str =
 pub fn forget_fields(scope: Scope, policy: &Policy) {
     for &resource in Resource::ALL {
         let fields = left_out(policy, Some(resource));
-        if !fields.is_empty() {
-            sql::run(
-                &without_fields(resource),
-                &[scope.instance_id.into(), scope.is_only.into(), fields.into()],
-            );
-        }
+        change(resource, scope, Some(&fields), |row| row.leave_out(&fields));
     }
     forget_in_payloads(scope, policy);
+}
+
+/// Changes the rows of a table, or those that have one of the members in `data`, a batch at a time.
+fn change(resource: Resource, scope: Scope, having: Option<&[String]>, change: impl Fn(&mut Observation)) {
+    let text = format!(
+        "SELECT t.id FROM clerk.{} AS t WHERE {OF_SCOPE} AND t.id > $3 AND ($4 IS NULL OR t.data ?| $4) ORDER BY t.id LIMIT 500 FOR UPDATE",
+        resource.table()
+    );
+    let mut last = String::new();
+    loop {
+        let arguments = [
+            scope.instance_id.into(),
+            scope.is_only.into(),
+            last.as_str().into(),
+            having.map(<[String]>::to_vec).into(),
+        ];
+        let ids: Vec<String> = sql::query(|| {
+            Spi::connect_mut(|client| {
+                let rows = client.update(&text, None, &arguments)?;
+                rows.map(|row| Ok(sql::required(row.get(1)?, "id"))).collect()
+            })
+        });
+        if ids.is_empty() {
+            return;
+        }
+        rewrite(resource, &ids, &change);
+        last = ids.into_iter().next_back().unwrap_or_default();
+    }
 }
 
 /// The names of members that are not stored of this resource, or with None of any. Members that mean one thing go together.
@@ -69,43 +91,6 @@ fn left_out(policy: &Policy, resource: Option<Resource>) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-/// Takes the members in `$3` out of `data`, and out of the columns that are worked out from them.
-fn without_fields(resource: Resource) -> String {
-    let table = resource.table();
-    let mut sets = String::new();
-    let mut beside = String::new();
-    for column in columns(resource) {
-        let members = resource
-            .members()
-            .iter()
-            .filter(|member| member.columns.contains(&column));
-        let names: Vec<&str> = members
-            .filter_map(|member| member.name.split('.').next())
-            .collect();
-        let is_left_out = format!("$3 && '{{{}}}'::text[]", names.join(","));
-        let _ = write!(
-            sets,
-            "{column} = CASE WHEN {is_left_out} THEN NULL ELSE t.{column} END, "
-        );
-        let _ = write!(beside, " OR t.{column} IS NOT NULL AND {is_left_out}");
-    }
-    format!(
-        "UPDATE clerk.{table} AS t SET {sets}data = t.data - $3, synced_at = clock_timestamp()
-         FROM (
-             SELECT t.id FROM clerk.{table} AS t WHERE {OF_SCOPE} AND (t.data ?| $3{beside}) ORDER BY t.id FOR UPDATE
-         ) AS chosen
-         WHERE t.id = chosen.id"
-    )
-}
-
-/// The columns that are worked out from members of Clerk's objects.
-fn columns(resource: Resource) -> Vec<&'static str> {
-    let typed = resource.columns().iter().map(|column| column.name);
-    typed
-        .chain(resource.side_fields().iter().map(|side| side.name))
-        .collect()
 }
 
 static PAYLOADS: Prepared = Prepared::new(
@@ -158,8 +143,8 @@ fn forget_in_payloads(scope: Scope, policy: &Policy) {
     }
 }
 
-/// What stays of a row: what it belongs to, so that it can be referred to.
-const LINKS: [&str; 7] = [
+/// The columns of a row that stay: what it belongs to, so that it can be referred to.
+const LINKS: &[&str] = &[
     "user_id",
     "organization_id",
     "subscription_id",
@@ -172,29 +157,13 @@ const LINKS: [&str; 7] = [
 /// Empties the rows of an instance and marks them as deleted. They stay, because application tables may refer to them. What it sent
 /// is taken out of the ledger, and not tried again.
 pub fn forget_instance(scope: Scope) {
-    let of_rows = Resource::ALL.iter().map(|resource| without_anything(*resource));
-    for statement in of_rows.chain([without_calls(), without_payloads()]) {
+    let now = clock::now_micros();
+    for &resource in Resource::ALL {
+        change(resource, scope, None, |row| row.forget(LINKS, now));
+    }
+    for statement in [without_calls(), without_payloads()] {
         sql::run(&statement, &[scope.instance_id.into(), scope.is_only.into()]);
     }
-}
-
-fn without_anything(resource: Resource) -> String {
-    let table = resource.table();
-    let emptied = columns(resource)
-        .into_iter()
-        .filter(|column| !LINKS.contains(column));
-    let sets: String = emptied.map(|column| format!("{column} = NULL, ")).collect();
-    // As the erasure of deleted people leaves them.
-    let data = match resource.is_personal() {
-        true => "jsonb_build_object('id', t.id, 'object', 'user', 'deleted', true)",
-        false => "jsonb_build_object('id', t.id, 'erased', true)",
-    };
-    format!(
-        "UPDATE clerk.{table} AS t
-         SET {sets}data = {data}, deleted_at = GREATEST(clock_timestamp(), t.updated_at, t.deleted_at), synced_at = clock_timestamp()
-         FROM (SELECT t.id FROM clerk.{table} AS t WHERE {OF_SCOPE} ORDER BY t.id FOR UPDATE) AS chosen
-         WHERE t.id = chosen.id"
-    )
 }
 
 fn without_calls() -> String {

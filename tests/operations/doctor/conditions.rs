@@ -72,9 +72,12 @@ fn a_token_without_a_role_claim_is_noticed() {
         )
     });
     assert!(noticed);
-    let noted: Vec<String> = superuser
-        .value("SELECT array_agg(concat_ws(' ', issuer, reason, seen)) FROM clerk.token_problems");
-    assert_eq!(noted, [format!("{} role-claim-missing 1", project.clerk.issuer())]);
+    let noted: Vec<String> =
+        superuser.value("SELECT array_agg(concat_ws(' ', issuer, reason, seen)) FROM clerk.token_problems");
+    assert_eq!(
+        noted,
+        [format!("{} role-claim-missing 1", project.clerk.issuer())]
+    );
     let finding = complaint(&project, "tokens", "role claim");
     assert_eq!(finding.mend_as.as_deref(), Some("Clerk's dashboard"));
     assert!(finding.found.contains(project.clerk.issuer()), "{finding:?}");

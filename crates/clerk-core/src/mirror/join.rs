@@ -203,10 +203,38 @@ impl Observation {
 
     /// The row as it is when what is a deleted person's in it is erased.
     pub fn erase(&mut self) {
+        let resource = self.resource;
+        self.erase_but(|name| resource.outlasts_erasure(name));
+    }
+
+    /// The row as it is when its instance is forgotten: deleted at `now`, in microseconds since 1970, or with its version if that is
+    /// later, and empty but for the id and the members that these columns are read from.
+    pub fn forget(&mut self, columns: &[&str], now: i64) {
+        let version = self.live.as_ref().map_or(LOWEST, |live| live.updated_at);
+        self.deleted_at = self.deleted_at.max(Some(now.max(version)));
+        if self.resource.is_personal() {
+            self.take_deleted(DeletedUsers::Scrub);
+        } else {
+            let resource = self.resource;
+            self.erase_but(|name| name == "id" || resource.feeds(name, columns));
+        }
+    }
+
+    fn erase_but(&mut self, stays: impl Fn(&str) -> bool) {
         let Some(live) = &self.live else { return };
         let mut members = Members::of(live);
-        members.0.retain(|name, _| self.resource.outlasts_erasure(name));
+        members.0.retain(|name, _| stays(name));
         members.0.insert(ERASED.into(), (live.version(), "true"));
+        self.live = Some(members.write(self.resource, live));
+    }
+
+    /// The row without the members of these names.
+    pub fn leave_out(&mut self, names: &[String]) {
+        let Some(live) = &self.live else { return };
+        let mut members = Members::of(live);
+        members
+            .0
+            .retain(|name, _| !names.iter().any(|left_out| left_out == name));
         self.live = Some(members.write(self.resource, live));
     }
 

@@ -145,9 +145,20 @@ impl Resource {
             "private_metadata",
             "actor",
         ];
-        let feeds =
-            |member: &Member| member.name.split('.').next() == Some(name) && !member.columns.is_empty();
-        !PERSONAL.contains(&name) && self.members().iter().any(feeds)
+        !PERSONAL.contains(&name) && self.of_member(name).any(|member| !member.columns.is_empty())
+    }
+
+    /// Whether one of these columns is read from the member.
+    pub(super) fn feeds(self, name: &str, columns: &[&str]) -> bool {
+        self.of_member(name)
+            .any(|member| member.columns.iter().any(|column| columns.contains(column)))
+    }
+
+    /// The entries of the table of members for what is stored under that name.
+    fn of_member(self, name: &str) -> impl Iterator<Item = &'static Member> {
+        self.members()
+            .iter()
+            .filter(move |member| member.name.split('.').next() == Some(name))
     }
 
     /// Whether the rows are a person's data, which goes when the person is deleted.
