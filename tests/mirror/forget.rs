@@ -150,7 +150,7 @@ fn a_removed_instance_can_be_forgotten() {
     );
     assert_eq!(
         membership,
-        r#"orgmem_1 org_1 user_ada {"id": "orgmem_1", "erased": true} t"#
+        r#"orgmem_1 org_1 user_ada {"id": "orgmem_1", "erased": true, "organization": {"id": "org_1"}, "public_user_data": {"user_id": "user_ada"}} t"#
     );
     let states: String = owner.value(
         "SELECT string_agg(concat_ws(' ', svix_id = 'msg_other', state, reason, payload IS NOT NULL), ', ' ORDER BY received_at)

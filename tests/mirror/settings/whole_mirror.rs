@@ -15,8 +15,7 @@ fn configure_mirror(owner: &mut Client, arguments: &str) -> Value {
 
 /// The row in the table, without what is not the mirror's.
 fn stored(owner: &mut Client) -> Value {
-    let others =
-        "{only_row,identity_source,only_clerk,exempt_roles,token_header,anonymous_role,signed_in_role}";
+    let others = "{only_row,identity_source,only_clerk,exempt_roles,token_header,anonymous_role,signed_in_role,clock_skew_seconds}";
     let Json(settings) = owner.value(&format!(
         "SELECT to_jsonb(s) - '{others}'::text[] FROM clerk.settings AS s"
     ));
