@@ -1,6 +1,6 @@
 //! Where an instance's Backend API is, and the secret key that opens it.
 
-use clerk_core::backend_api::{ApiFault, FaultKind, SecretKey};
+use clerk_core::backend_api::{ApiFault, Cause, FaultKind, SecretKey};
 use clerk_core::{Jwk, quote};
 use pgrx::prelude::*;
 
@@ -130,7 +130,7 @@ const NEW_KEY: &str = "Copy the secret key of this instance from the API keys pa
      clerk.set_secret_key(secret => …, issuer => …).";
 
 fn fault(message: String, hint: &str) -> ApiFault {
-    ApiFault::new(FaultKind::Final, message, hint)
+    ApiFault::new(FaultKind::Final, message, hint).caused_by(Cause::Settings)
 }
 
 fn row(issuer: &str) -> Option<Row> {

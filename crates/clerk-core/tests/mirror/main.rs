@@ -8,6 +8,7 @@ mod excluded;
 mod fit;
 mod join;
 mod listed;
+mod members;
 mod objects;
 mod organization_events;
 mod other_events;
