@@ -25,8 +25,8 @@ CREATE TABLE clerk.sync_runs (
     last_hint text,
     trace_id text,
     cause text CHECK (cause OPERATOR(pg_catalog.=) ANY (ARRAY[
-        'secret key', 'not allowed', 'not found', 'too many requests', 'clerk', 'request', 'address', 'network', 'database',
-        'too many missing'
+        'secret key', 'not allowed', 'not found', 'too many requests', 'clerk', 'request', 'address', 'network', 'settings',
+        'database', 'too many missing'
     ])),
     CHECK (pg_catalog.num_nulls(subject_id) OPERATOR(pg_catalog.=)
            CASE WHEN pg_catalog.starts_with(kind, 'sync_') THEN 0 ELSE 1 END)
@@ -54,7 +54,7 @@ COMMENT ON COLUMN clerk.sync_runs.next_attempt_at IS 'When it goes on after such
 COMMENT ON COLUMN clerk.sync_runs.last_error IS 'What stopped it last; NULL once it has got on.';
 COMMENT ON COLUMN clerk.sync_runs.last_hint IS 'What to do about it.';
 COMMENT ON COLUMN clerk.sync_runs.trace_id IS 'Clerk''s trace id of the answer that stopped it; Clerk''s support asks for it.';
-COMMENT ON COLUMN clerk.sync_runs.cause IS 'What has to be looked at: secret key (Clerk does not accept it), not allowed (a feature that the instance does not have), not found, too many requests, clerk (it answers with an error of its own), request (this version of clerk_sync asks for something that Clerk does not take), address (whoever answers is not Clerk), network (nobody answers), database, or too many missing (rows that Clerk did not list). NULL as last_error.';
+COMMENT ON COLUMN clerk.sync_runs.cause IS 'What has to be looked at: secret key (Clerk does not accept it), not allowed (a feature that the instance does not have), not found, too many requests, clerk (it answers with an error of its own), request (this version of clerk_sync asks for something that Clerk does not take), address (whoever answers is not Clerk), network (nobody answers), settings (of the instance), database, or too many missing (rows that Clerk did not list). NULL as last_error.';
 COMMENT ON SEQUENCE clerk.sync_runs_id_seq IS 'Numbers of runs.';
 
 CREATE TABLE clerk.sync_steps (

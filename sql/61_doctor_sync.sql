@@ -33,7 +33,9 @@ AS $body$
             history.read_whole_at, history.never_read, history.unlisted,
             (
                 SELECT max(r.finished_at) FROM clerk.sync_runs AS r
-                WHERE r.issuer = i.issuer AND r.state = 'done' AND r.kind IN ('backfill', 'reconcile')
+                WHERE r.issuer = i.issuer AND r.state = 'done' AND r.kind IN ('backfill', 'reconcile') AND NOT EXISTS (
+                    SELECT FROM unnest(i.mirror) AS t (name) WHERE t.name NOT IN ('sessions', 'subscription_items') AND t.name <> ALL (r.resources)
+                )
             ) AS compared_at,
             (SELECT s.reconcile_every FROM clerk.settings AS s) AS reconcile_every
         FROM clerk.instances AS i CROSS JOIN LATERAL (
@@ -103,6 +105,7 @@ AS $body$
                 WHEN b.cause = 'too many requests' THEN b.again || ' -- once other applications leave the instance requests'
                 WHEN b.cause = 'clerk' THEN b.again || ' -- once https://status.clerk.com shows no incident'
                 WHEN b.cause = 'network' THEN b.again || ' -- once the database server reaches api_url; clerk.http_proxy names a proxy'
+                WHEN b.cause = 'settings' THEN b.again || ' -- after that'
                 WHEN b.cause = 'too many missing' THEN
                     format('SELECT clerk.start_reconcile("full" => true, confirm_missing => true, instance => %L); -- if they really are gone', b.issuer)
                 ELSE b.again

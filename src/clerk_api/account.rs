@@ -1,6 +1,6 @@
 //! Where an instance's Backend API is, and the secret key that opens it.
 
-use clerk_core::backend_api::{ApiFault, FaultKind, SecretKey};
+use clerk_core::backend_api::{ApiFault, Cause, FaultKind, SecretKey};
 use clerk_core::{Jwk, quote};
 use pgrx::prelude::*;
 
@@ -142,7 +142,7 @@ fn right_key(fingerprint: &str) -> &'static str {
 }
 
 fn fault(message: String, hint: &str) -> ApiFault {
-    ApiFault::new(FaultKind::Final, message, hint)
+    ApiFault::new(FaultKind::Final, message, hint).caused_by(Cause::Settings)
 }
 
 fn row(issuer: &str) -> Option<Row> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use clerk_core::backend_api::{ApiFault, FaultKind, Rate, Refusing, answered_at, request_url, retry};
+use clerk_core::backend_api::{ApiFault, Cause, FaultKind, Rate, Refusing, answered_at, request_url, retry};
 use clerk_core::{Jwk, parse_jwks};
 use pgrx::PgSqlErrorCode;
 use serde::de::IgnoredAny;
@@ -175,7 +175,8 @@ impl Backend {
                         self.account.fingerprint
                     ),
                     "What was begun goes on with the new key, once there is one.",
-                ));
+                )
+                .caused_by(Cause::SecretKey));
             }
             if blocked.is_zero() {
                 return Ok(());
@@ -185,7 +186,8 @@ impl Backend {
                     FaultKind::Later,
                     format!("Clerk wants no requests for another {} s", blocked.as_secs()),
                     "More requests were made than Clerk allows the instance, by whatever application: they go on by themselves.",
-                ));
+                )
+                .caused_by(Cause::TooManyRequests));
             }
             rest(blocked);
         }
@@ -201,6 +203,7 @@ fn success<T>(
     let status = response.status.as_u16();
     let strange = |what: String, hint: &str| ApiFault {
         status: Some(status),
+        cause: Cause::Address,
         trace_id: response.header("cf-ray").map(str::to_owned),
         ..ApiFault::new(
             FaultKind::Later,
@@ -254,6 +257,7 @@ fn committed<R>(work: impl FnOnce() -> R) -> Result<R, ApiFault> {
             format!("the database did not let the worker go on: {error}"),
             "It is tried again by itself. If it lasts, the server log says more.",
         )
+        .caused_by(Cause::Database)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use clerk_core::backend_api::{Answered, ApiFault, FaultKind, Listing, Step, Walk};
+use clerk_core::backend_api::{Answered, ApiFault, Cause, FaultKind, Listing, Step, Walk};
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::Method;
@@ -153,6 +153,7 @@ fn stuck(walk: &Walk, reason: &str) -> ApiFault {
         format!("the list {} cannot be read: {reason}", walk.listing().path()),
         "It is tried again by itself. If it lasts, check api_url of the instance, and what lies between the server and it.",
     )
+    .caused_by(Cause::Address)
 }
 
 /// One page of at most as many rows as Clerk lists at once.

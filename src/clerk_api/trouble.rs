@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clerk_core::backend_api::{ApiFault, FaultKind};
+use clerk_core::backend_api::{ApiFault, Cause, FaultKind};
 use rustls::CertificateError;
 
 use super::http::Limits;
@@ -116,7 +116,12 @@ impl Trouble {
                 "Check api_url of the instance and the settings clerk.http_ca_file, clerk.http_proxy and clerk.allow_http_loopback.",
             ),
         };
-        ApiFault::new(kind, format!("{request} failed: {self}"), hint)
+        let cause = if matches!(self, Self::Settings(_)) {
+            Cause::Settings
+        } else {
+            Cause::Network
+        };
+        ApiFault::new(kind, format!("{request} failed: {self}"), hint).caused_by(cause)
     }
 }
 

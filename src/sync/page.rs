@@ -54,7 +54,7 @@ impl Halt {
                 message: fault.message.clone(),
                 hint: fault.hint.clone(),
                 trace_id: fault.trace_id.clone(),
-                cause: fault.cause(),
+                cause: fault.cause.as_str(),
             },
             Self::Sql(error) => Trouble {
                 message: error.to_string(),

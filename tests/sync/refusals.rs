@@ -24,11 +24,6 @@ fn arguments_that_make_no_sense() {
             "22023",
             "sessions",
         ),
-        (
-            "SELECT clerk.start_backfill(ARRAY['payment_attempts'])",
-            "22023",
-            "payment_attempts",
-        ),
         ("SELECT clerk.start_backfill('{}')", "22023", "empty"),
         (
             "SELECT clerk.start_backfill(instance => 'ins_other')",

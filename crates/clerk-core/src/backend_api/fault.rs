@@ -17,11 +17,57 @@ pub enum FaultKind {
     TooLarge,
 }
 
+/// What has to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Clerk does not accept the secret key.
+    SecretKey,
+    /// The instance does not have the feature.
+    NotAllowed,
+    /// Clerk does not have what was asked for.
+    NotFound,
+    /// Other applications use up what Clerk allows the instance.
+    TooManyRequests,
+    /// Clerk has an error of its own.
+    Clerk,
+    /// Clerk does not take the request as it was made.
+    Request,
+    /// Whoever answers is not Clerk.
+    Address,
+    /// Nobody answers.
+    Network,
+    /// What is configured of the instance; the hint says what.
+    Settings,
+    /// The database; the hint says what.
+    Database,
+}
+
+impl Cause {
+    /// As `clerk.sync_runs.cause` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SecretKey => "secret key",
+            Self::NotAllowed => "not allowed",
+            Self::NotFound => "not found",
+            Self::TooManyRequests => "too many requests",
+            Self::Clerk => "clerk",
+            Self::Request => "request",
+            Self::Address => "address",
+            Self::Network => "network",
+            Self::Settings => "settings",
+            Self::Database => "database",
+        }
+    }
+}
+
 /// A request that got no useful answer, in the words of the person who has to mend it. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiFault {
     /// What can be done about it.
     pub kind: FaultKind,
+    /// What has to be looked at.
+    pub cause: Cause,
     /// The answer's status, if there was one.
     pub status: Option<u16>,
     /// Clerk's code of the error, such as `clerk_key_invalid`.
@@ -37,10 +83,11 @@ pub struct ApiFault {
 }
 
 impl ApiFault {
-    /// A fault without an answer.
+    /// A fault without an answer: nobody answered, unless another cause is given.
     pub fn new(kind: FaultKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             kind,
+            cause: Cause::Network,
             status: None,
             code: None,
             message: message.into(),
@@ -50,19 +97,9 @@ impl ApiFault {
         }
     }
 
-    /// What has to be looked at: a word for `clerk.sync_runs.cause`.
-    pub fn cause(&self) -> &'static str {
-        let by_clerk = self.code.is_some();
-        match self.status {
-            Some(401) if by_clerk => "secret key",
-            Some(402 | 403) if by_clerk => "not allowed",
-            Some(404) if by_clerk => "not found",
-            Some(429) => "too many requests",
-            Some(408 | 425 | 500..=599) => "clerk",
-            Some(400 | 410 | 422) if by_clerk => "request",
-            Some(_) => "address",
-            None => "network",
-        }
+    /// The same with another cause.
+    pub fn caused_by(self, cause: Cause) -> Self {
+        Self { cause, ..self }
     }
 
     /// Whether it may pass by itself.
@@ -130,9 +167,10 @@ impl Refusing<'_> {
         let trace_id = body.as_ref().and_then(|body| body.clerk_trace_id.clone());
         let error = body.and_then(|body| body.errors.into_iter().next());
         let code = error.as_ref().and_then(|error| error.code.clone());
-        let (kind, hint) = judge(self.status, code.as_deref(), error.is_some());
+        let (kind, cause, hint) = judge(self.status, code.as_deref(), error.is_some());
         ApiFault {
             kind,
+            cause,
             status: Some(self.status),
             message: self.message(error.as_ref()),
             code: code.map(|code| short(&code)),
@@ -172,32 +210,37 @@ const URL: &str = "This is not how Clerk answers: check api_url of the instance 
 const LATER: &str = "It is tried again by itself. If it lasts, see https://status.clerk.com.";
 
 /// What a status means for us, by facts of Clerk's API (`isClerkError`: the body tells its errors from others').
-fn judge(status: u16, code: Option<&str>, by_clerk: bool) -> (FaultKind, &'static str) {
+fn judge(status: u16, code: Option<&str>, by_clerk: bool) -> (FaultKind, Cause, &'static str) {
     match (status, code) {
-        (401, _) if by_clerk => (FaultKind::Final, SECRET_KEY),
+        (401, _) if by_clerk => (FaultKind::Final, Cause::SecretKey, SECRET_KEY),
         (402, _) => (
             FaultKind::Final,
+            Cause::NotAllowed,
             "The plan of the instance does not include this; leave the table out of configure(mirror => …).",
         ),
         (403, _) if by_clerk => (
             FaultKind::Final,
+            Cause::NotAllowed,
             "Settings or plan of the instance do not allow this request: switch the feature on in Clerk's dashboard, or leave the table \
              out of configure(mirror => …).",
         ),
         (404, _) if by_clerk => (
             FaultKind::NotFound,
+            Cause::NotFound,
             "It was deleted, or never was there. If it should be, check that the secret key is of this instance.",
         ),
         (400 | 410 | 422, _) if by_clerk => (
             FaultKind::Final,
+            Cause::Request,
             "Clerk does not accept the request as this version of clerk_sync makes it: update the extension, and report what this says.",
         ),
         (429, _) => (
             FaultKind::Later,
+            Cause::TooManyRequests,
             "More requests were made than Clerk allows the instance, by whatever application: they go on by themselves, slower.",
         ),
-        (408 | 425 | 500..=599, _) => (FaultKind::Later, LATER),
-        _ => (FaultKind::Final, URL),
+        (408 | 425 | 500..=599, _) => (FaultKind::Later, Cause::Clerk, LATER),
+        _ => (FaultKind::Final, Cause::Address, URL),
     }
 }
 

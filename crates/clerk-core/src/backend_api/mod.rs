@@ -16,7 +16,7 @@ mod walk;
 
 pub use answered::Answered;
 pub use date::answered_at;
-pub use fault::{ApiFault, FaultKind, Refusing};
+pub use fault::{ApiFault, Cause, FaultKind, Refusing};
 pub use lists::{Listing, MAX_IDS};
 pub use rate::{Budget, Rate, Slots};
 pub use secret_key::{SecretKey, SecretKeyError};

@@ -1,6 +1,6 @@
 //! What went wrong is told once, plainly, with the next step.
 
-use clerk_core::backend_api::{ApiFault, FaultKind, Refusing};
+use clerk_core::backend_api::{ApiFault, Cause, FaultKind, Refusing};
 
 const REQUEST: &str = "GET https://api.clerk.com/v1/users";
 
@@ -142,4 +142,21 @@ fn a_redirection_names_its_goal() {
         fault.message
     );
     assert!(fault.hint.contains("api_url"), "{}", fault.hint);
+}
+
+#[test]
+fn the_cause_is_what_has_to_be_looked_at() {
+    for (status, by_clerk, otherwise) in [
+        (401, Cause::SecretKey, Cause::Address),
+        (403, Cause::NotAllowed, Cause::Address),
+        (404, Cause::NotFound, Cause::Address),
+        (422, Cause::Request, Cause::Address),
+        (429, Cause::TooManyRequests, Cause::TooManyRequests),
+        (500, Cause::Clerk, Cause::Clerk),
+        (302, Cause::Address, Cause::Address),
+    ] {
+        assert_eq!(fault(status, &clerk("some_code")).cause, by_clerk, "{status}");
+        assert_eq!(fault(status, "<html>").cause, otherwise, "{status}");
+    }
+    assert_eq!(ApiFault::new(FaultKind::Later, "", "").cause, Cause::Network);
 }

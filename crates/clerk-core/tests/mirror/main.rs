@@ -9,6 +9,7 @@ mod fit;
 mod join;
 mod listed;
 mod manual;
+mod members;
 mod objects;
 mod organization_events;
 mod other_events;
