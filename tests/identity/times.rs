@@ -135,7 +135,10 @@ fn the_clock_skew_is_the_databases_and_a_change_of_it_reaches_every_session() {
     owner.run("SELECT clerk.configure(clock_skew_seconds => 60)");
     assert_eq!(app.user(), some("user_ada"));
     let failure = app.failure("SET clerk.clock_skew_seconds = 60");
-    assert_eq!(failure.sqlstate, "42602", "it is no setting that a role may set: {failure:?}");
+    assert_eq!(
+        failure.sqlstate, "42602",
+        "it is no setting that a role may set: {failure:?}"
+    );
     owner.run("SELECT clerk.configure(clock_skew_seconds => 0)");
     let failure = app.failure("SELECT clerk.current_user_id()");
     assert_eq!(failure.refusal(), ("28", "token-expired"));
