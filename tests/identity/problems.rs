@@ -67,7 +67,10 @@ fn each_refusal_is_counted_by_instance_and_reason() {
     let db = database_with_a_party();
     let mut owner = db.superuser();
     let ours = Some(clerk().issuer().to_owned());
-    let expired = clerk().mint(session("user_ada").expires_in(-3600));
+    let expired = session("user_ada")
+        .claim("azp", json!("https://app.example"))
+        .expires_in(-3600);
+    let expired = clerk().mint(expired);
     let foreign = clerk().mint(session("user_ada").claim("iss", json!("https://clerk.elsewhere.test")));
     let altered = |changes| with(claims("user_ada"), changes).to_string();
     let ask = "SELECT clerk.current_user_id()";
