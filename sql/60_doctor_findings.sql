@@ -58,17 +58,6 @@ $body$;
 COMMENT ON FUNCTION clerk.span(numeric) IS
     'A number of seconds, 0 or more, as clerk.doctor() shows it: 45 s, 12 min, 3 h, 5 days. NULL for NULL. IMMUTABLE. Callable by the owner.';
 
--- Some roles of Supabase's services own tables and may not log in.
-CREATE FUNCTION clerk.sql_as_owner_of(owners oid[]) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-AS $body$
-    SELECT CASE WHEN count(*) = 1 AND bool_and(r.rolcanlogin) THEN clerk.sql_as(min(r.rolname)) ELSE clerk.sql_as_superuser() END
-    FROM pg_roles AS r WHERE r.oid = ANY (owners)
-$body$;
-COMMENT ON FUNCTION clerk.sql_as_owner_of(oid[]) IS
-    'Who runs a statement about objects of these roles: the one role if it may log in, otherwise a superuser. STABLE. Callable by the owner.';
-
 CREATE FUNCTION clerk.when_and_age(at timestamptz) RETURNS text
     LANGUAGE sql VOLATILE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -126,6 +115,17 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION clerk.set_for(name, text, text) IS
     'The statement that changes a setting for new sessions of a role in this database and for nobody else. STABLE. Callable by the owner.';
+
+-- Some roles of Supabase's services own tables and may not log in.
+CREATE FUNCTION clerk.sql_as_owner_of(owners oid[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT CASE WHEN count(*) = 1 AND bool_and(r.rolcanlogin) THEN clerk.sql_as(min(r.rolname)) ELSE clerk.sql_as_superuser() END
+    FROM pg_roles AS r WHERE r.oid = ANY (owners)
+$body$;
+COMMENT ON FUNCTION clerk.sql_as_owner_of(oid[]) IS
+    'Who runs a statement about objects of these roles: the one role if it may log in, otherwise a superuser. STABLE. Callable by the owner.';
 
 -- A role's list stands in clerk.change_admin() and its siblings, and is read there, so that there is only one.
 CREATE FUNCTION clerk.granted_by(granting regproc) RETURNS TABLE (object text, is_function boolean)

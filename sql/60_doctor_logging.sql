@@ -84,7 +84,7 @@ AS $body$
         END,
         'without the classes read and misc, which are SELECT and SET with their text',
         string_agg(clerk.set_for(j.rolname, 'pgaudit.log', quote_literal(j.audited || ', -read, -misc')), ' ' ORDER BY j.rolname)
-            FILTER (WHERE j.audits_read OR j.audits_misc),
+            FILTER (WHERE j.audits_read OR j.audits_misc) || ' -- the audit has no SELECT and SET of theirs then',
         clerk.sql_as_superuser()
     FROM judged AS j
 

@@ -67,7 +67,7 @@ AS $body$
                     a.relation::regclass, a.name)
                 WHEN 'CONSTRAINT' THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', a.relation::regclass, a.name)
                 WHEN 'INDEX' THEN format('DROP INDEX clerk.%I; -- a dump cannot keep it: note that you need it, and make it again after a restore', a.name)
-                WHEN 'PUBLICATION' THEN format('ALTER PUBLICATION %I DROP TABLE %s; -- or note it, and add the table again after a restore', a.name, a.relation::regclass)
+                WHEN 'PUBLICATION' THEN format('ALTER PUBLICATION %I DROP TABLE %s; -- whoever subscribes to its changes gets none then; or note it, and add the table again after a restore', a.name, a.relation::regclass)
                 WHEN 'TRIGGER' THEN format('DROP TRIGGER %I ON %s; -- in its place register a handler with clerk.on_event()', a.name, a.relation::regclass)
                 ELSE format('DROP %s %I ON %s;', a.kind, a.name, a.relation::regclass)
             END,

@@ -33,13 +33,13 @@ pub fn find(name: &str) -> Result<String, Fault> {
         })
     };
     match attempt(read) {
+        Ok(Ok((1, None))) => Err(not_decrypted(name, "it is NULL")),
         Ok(Ok((2, _))) => Err(Fault::argument(
             format!("the vault has several secrets named {}", quote(name)),
             "Which one counts must not be left to chance: give each a name of its own with SELECT vault.update_secret(id, new_name => '…'); \
              SELECT id, name, created_at FROM vault.secrets lists them.",
         )),
         Ok(Ok((_, Some(secret)))) => Ok(secret),
-        Ok(Ok((1, None))) => Err(not_decrypted(name, "it is NULL")),
         Ok(_) => Err(Fault::missing(
             format!("the vault has no secret named {}", quote(name)),
             "Run SELECT vault.create_secret('the secret', 'its name') first; SELECT name FROM vault.secrets lists the names.",

@@ -272,7 +272,7 @@ proptest! {
             && sub == Some(json!("user_1"))
             && sid == Some(json!("sess_1"))
             && client_id.is_none()
-            && [None, Some(json!("")), Some(json!([])), Some(json!("api")), Some(json!(["api"]))].contains(&aud);
+            && [None, Some(json!(null)), Some(json!("")), Some(json!([])), Some(json!([""])), Some(json!("api")), Some(json!(["api"]))].contains(&aud);
         prop_assert_eq!(passes, genuine);
     }
 }
