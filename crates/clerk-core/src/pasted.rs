@@ -117,14 +117,17 @@ pub(crate) fn setting(text: &str) -> Option<(&str, &str)> {
 pub(crate) fn is_placeholder(rest: &str) -> bool {
     let first = rest.chars().next().filter(|first| "xX0?#".contains(*first));
     let is_one_character = first.is_some_and(|first| rest.chars().all(|other| other == first));
+    // Real ones are long and of letters and digits, or base64, and may begin with any word.
+    let may_be_words = rest.len() < 24 || rest.contains(['_', '-', ' ']);
     let lower = rest.to_ascii_lowercase();
     is_one_character
         || ["...", "…", "*", "•", "<", "${"]
             .iter()
             .any(|part| rest.contains(part))
-        || ["your", "my_", "xxx", "replace", "insert", "changeme"]
-            .iter()
-            .any(|start| lower.starts_with(start))
+        || may_be_words
+            && ["your", "my_", "xxx", "replace", "insert", "changeme"]
+                .iter()
+                .any(|start| lower.starts_with(start))
 }
 
 #[cfg(test)]
@@ -200,6 +203,7 @@ mod tests {
             "",
             "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF",
             "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "XxX9r8GKYqrTwjUPD8ILPZIo2LaLaSw=",
         ] {
             assert!(!is_placeholder(rest), "{rest}");
         }
