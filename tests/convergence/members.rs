@@ -348,6 +348,8 @@ impl History {
             ]);
             for name in names {
                 let value = match *name {
+                    // What one accepted invitation tells is that person's, also elsewhere.
+                    "email_address" => json!(format!("v{}@{id}", dice.below(3))),
                     // Who accepted an invitation stays so.
                     "user_id" => json!(id.replace(prefix, "user")),
                     name if name.ends_with("metadata") || name == "scim" => json!({ "v": dice.below(2) }),
