@@ -286,7 +286,7 @@ fn private_metadata_is_in_the_payload_only_on_request() {
             kept["data"]["private_metadata"], object["private_metadata"],
             "{event_type}"
         );
-        let told = |policy: &clerk_core::mirror::Policy| {
+        let told = |policy: &Policy| {
             data(&observe_with(&body, policy)[0])
                 .get("private_metadata")
                 .cloned()
