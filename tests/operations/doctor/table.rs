@@ -167,11 +167,11 @@ pub const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
-        break_it: "DELETE FROM clerk.sync_runs WHERE kind = 'backfill' OR full_walk",
+        break_it: "UPDATE clerk.sync_watermarks SET read_whole_at = NULL WHERE resource = 'users'",
         area: "sync",
         check: "history",
         status: "warning",
-        names: "last read whole never",
+        names: "never read whole: users",
         ..PLAIN
     },
     Breakage {
@@ -188,7 +188,6 @@ pub const BREAKAGES: &[Breakage] = &[
         area: "sync",
         check: "runs",
         names: "HTTP 401: no",
-        also: &[("sync", "history")],
         ..PLAIN
     },
     Breakage {
