@@ -12,15 +12,16 @@ use crate::token::trust::IdentitySource;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn remove_instance(issuer: Option<&str>, forget_rows: default!(Option<bool>, "false")) {
+fn remove_instance(issuer: Option<&str>, forget_rows: default!(Option<bool>, "false")) -> Option<()> {
     let forget_rows = yes_or_no("forget_rows", forget_rows);
-    let Some(issuer) = issuer else { return };
+    let issuer = issuer?;
     instances::lock_all();
     let instance = keys::named(issuer);
     if forget_rows {
         forget_instance(rows_to_forget(&instance));
     }
     instances::delete(&instance.issuer);
+    Some(())
 }
 
 /// Rows that name no instance may be another's.
