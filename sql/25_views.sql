@@ -1,6 +1,6 @@
 -- How the mirror is read.
 --
--- existing_…: what Clerk has now, for the owner and service_role. What follows from the deletion of an organization or a person is
+-- existing_…: what Clerk has now, for the owner and service_role, without private metadata. What follows from the deletion of an organization or a person is
 -- derived here and not written anywhere, so it is undone when that turns out to be wrong.
 
 CREATE VIEW clerk.existing_users AS
@@ -19,7 +19,7 @@ COMMENT ON VIEW clerk.existing_users IS
 CREATE VIEW clerk.existing_organizations AS
 SELECT
     o.id, o.instance_id, o.name, o.slug, o.image_url, o.members_count, o.max_allowed_memberships, o.public_metadata, o.created_by,
-    o.data OPERATOR(pg_catalog.-) 'private_metadata' AS data, o.created_at, o.updated_at
+    o.data OPERATOR(pg_catalog.-) 'private_metadata'::pg_catalog.text AS data, o.created_at, o.updated_at
 FROM clerk.organizations AS o
 WHERE NOT o.deleted;
 COMMENT ON VIEW clerk.existing_organizations IS
@@ -30,7 +30,7 @@ COMMENT ON VIEW clerk.existing_organizations IS
 CREATE VIEW clerk.existing_organization_memberships AS
 SELECT
     m.id, m.instance_id, m.organization_id, m.user_id, m.role, m.role_name, m.permissions, m.public_metadata,
-    m.data OPERATOR(pg_catalog.-) 'private_metadata' AS data, m.created_at, m.updated_at
+    m.data OPERATOR(pg_catalog.-) 'private_metadata'::pg_catalog.text AS data, m.created_at, m.updated_at
 FROM clerk.organization_memberships AS m
 WHERE NOT m.deleted
   AND NOT EXISTS (SELECT FROM clerk.users AS u WHERE u.deleted AND u.id OPERATOR(pg_catalog.=) m.user_id)
@@ -54,7 +54,7 @@ COMMENT ON VIEW clerk.existing_organization_memberships IS
 CREATE VIEW clerk.existing_organization_invitations AS
 SELECT
     i.id, i.instance_id, i.organization_id, i.email_address, i.role, i.role_name, i.status, i.inviter_id, i.user_id, i.expires_at,
-    i.public_metadata, i.data OPERATOR(pg_catalog.-) 'private_metadata' AS data, i.created_at, i.updated_at
+    i.public_metadata, i.data OPERATOR(pg_catalog.-) 'private_metadata'::pg_catalog.text AS data, i.created_at, i.updated_at
 FROM clerk.organization_invitations AS i
 WHERE NOT i.deleted
   AND NOT EXISTS (SELECT FROM clerk.organizations AS o WHERE o.deleted AND o.id OPERATOR(pg_catalog.=) i.organization_id);
