@@ -191,12 +191,20 @@ fn payers(run: &Run, items: &str) -> Result<Vec<Option<String>>, Halt> {
     let items = split_objects(items).unwrap_or_default().into_iter();
     let items: Vec<Item> = items.filter_map(|item| serde_json::from_str(item).ok()).collect();
     let ids: Vec<String> = items.iter().filter_map(|item| item.payer_id.clone()).collect();
-    let known = holding(run, |_, _| known_payers(&ids))?;
-    let payer = |item: Item| {
-        let told = item.payer.and_then(Payer::id);
-        told.or_else(|| known.get(&item.payer_id?).cloned())
+    let mut known = holding(run, |_, _| known_payers(&ids))?;
+    let mut told = Vec::with_capacity(items.len());
+    for Item { payer_id, payer } in items {
+        let payer = payer.and_then(Payer::id);
+        if let (Some(payer_id), Some(payer)) = (&payer_id, &payer) {
+            known.insert(payer_id.clone(), payer.clone());
+        }
+        told.push((payer_id, payer));
+    }
+    // Another item of the same payer may tell.
+    let payer = |(payer_id, payer): (Option<String>, Option<String>)| {
+        payer.or_else(|| known.get(&payer_id?).cloned())
     };
-    Ok(items.into_iter().map(payer).collect())
+    Ok(told.into_iter().map(payer).collect())
 }
 
 /// Which person or organization the mirror knows under the id of a payer.

@@ -13,8 +13,9 @@ pub const ORDER: &[Resource] = &[
     Resource::Invitations,
     Resource::OrganizationDomains,
     Resource::WaitlistEntries,
-    Resource::Subscriptions,
+    // Attempts to pay always tell who pays, items of subscriptions not.
     Resource::PaymentAttempts,
+    Resource::Subscriptions,
 ];
 
 /// Those of `mirror` that can be read, in their order. Items of subscriptions come with their subscriptions, and sessions only with

@@ -260,6 +260,14 @@ fn who_pays_for_what() {
         let of = |resource| truth.fact(resource, id).is_some_and(|fact| fact.exists);
         of(Resource::Users) || of(Resource::Organizations)
     };
+    // Nor if no item and no attempt to pay tells who has the payer's id.
+    let items = scene.clerk.world().api_page(Resource::SubscriptionItems).objects;
+    let attempts = scene.clerk.world().api_page(Resource::PaymentAttempts).objects;
+    let tellers: Vec<String> = items
+        .iter()
+        .chain(&attempts)
+        .map(|object| object["payer"]["id"].to_string())
+        .collect();
     let mut newest: BTreeMap<String, (&String, &Fact)> = BTreeMap::new();
     for (id, fact) in truth.of(Resource::Subscriptions) {
         let payer = &fact.object["payer"];
@@ -270,7 +278,7 @@ fn who_pays_for_what() {
         let is_newer = newest
             .get(&payer_id)
             .is_none_or(|(_, other)| created_at(fact) > created_at(other));
-        if exists(&payer_id) && is_newer {
+        if exists(&payer_id) && tellers.contains(&payer["id"].to_string()) && is_newer {
             newest.insert(payer_id, (id, fact));
         }
     }

@@ -99,3 +99,36 @@ fn ids_are_filters() {
     );
     assert_eq!(Listing::with_ids(Resource::Roles, &ids), None);
 }
+
+#[test]
+fn what_is_listed_in_parts_only_is_asked_for_part_by_part() {
+    assert_eq!(
+        url(Listing::sessions_of_user("user_1")),
+        "/sessions?paginated=true&user_id=user_1&limit=500"
+    );
+    assert_eq!(
+        url(Listing::statements()),
+        "/billing/statements?paginated=true&limit=500"
+    );
+    assert_eq!(
+        url(Listing::payment_attempts_of_statement("cstmt_1/../x")),
+        "/billing/statements/cstmt_1%2F..%2Fx/payment_attempts?paginated=true&limit=500"
+    );
+    let organizations = Listing::with_ids(Resource::Organizations, &["org_1".to_owned()]);
+    assert_eq!(
+        organizations.map(url).as_deref(),
+        Some(
+            "/organizations?organization_id=org_1&include_members_count=true&order_by=%2Bcreated_at&limit=500"
+        )
+    );
+}
+
+#[test]
+fn statements_are_sorted_by_their_own_time() {
+    let mut walk = Walk::new(Listing::statements());
+    let body = r#"{"data": [{"id": "cstmt_1", "timestamp": 1700000000000}], "total_count": 1}"#;
+    let answered = walk.read(body).expect("it is a list");
+    walk.advance(&answered, 0);
+    assert_eq!(walk.edge(), Some(1_700_000_000_000_000));
+    assert!(walk.is_complete());
+}
