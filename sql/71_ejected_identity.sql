@@ -48,7 +48,10 @@ FUNCTION %1$I.refusal(claims jsonb, instance jsonb) RETURNS text
         WHEN claims ? 'sid' AND %1$I.filled(claims -> 'sid') IS NULL THEN 'token-type-mismatch'
         WHEN claims ? 'client_id' THEN 'token-type-mismatch'
         -- Null, an empty string and a list of nothing else name no audience.
-        WHEN jsonb_path_exists(claims -> 'aud', '$[*] ? (@.type() != "null" && (@.type() != "string" || @ != ""))') AND NOT (
+        WHEN CASE jsonb_typeof(claims -> 'aud')
+            WHEN 'array' THEN jsonb_path_exists(claims -> 'aud', 'strict $[*] ? (@.type() != "null" && (@.type() != "string" || @ != ""))')
+            ELSE claims -> 'aud' NOT IN ('null', '""')
+        END AND NOT (
             (jsonb_typeof(claims -> 'aud') = 'string' OR %1$I.all_strings(claims -> 'aud'))
             AND jsonb_path_exists(claims -> 'aud', '$[*] ? (@ == $accepted[*])', jsonb_build_object('accepted', instance -> 'audiences'))
         ) THEN 'token-invalid-audience'
