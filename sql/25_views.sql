@@ -1,6 +1,6 @@
 -- How the mirror is read.
 --
--- existing_…: what Clerk has now, for the owner and service_role, without private metadata. What follows from the deletion of an organization or a person is
+-- existing_…: what Clerk has now, for the owner and service_role, without private metadata and data of directories. What follows from the deletion of an organization or a person is
 -- derived here and not written anywhere, so it is undone when that turns out to be wrong.
 
 CREATE VIEW clerk.existing_users AS
@@ -9,7 +9,7 @@ SELECT
     u.primary_email_address_id, u.primary_email_address, u.primary_email_verified,
     u.primary_phone_number_id, u.primary_phone_number, u.primary_phone_verified, u.email_addresses,
     u.username, u.first_name, u.last_name, u.image_url, u.external_id, u.banned, u.locked, u.public_metadata,
-    u.last_sign_in_at, u.last_active_at, u.data OPERATOR(pg_catalog.-) 'private_metadata'::pg_catalog.text AS data, u.created_at, u.updated_at
+    u.last_sign_in_at, u.last_active_at, u.data OPERATOR(pg_catalog.-) '{private_metadata,scim}'::pg_catalog.text[] AS data, u.created_at, u.updated_at
 FROM clerk.users AS u
 WHERE NOT u.deleted;
 COMMENT ON VIEW clerk.existing_users IS
