@@ -30,6 +30,7 @@ const ADMINISTRATION: [&str; 33] = [
     "clerk.refresh_jwks()",
     "clerk.remove_instance('https://clerk.sim.test')",
     "clerk.replay_event('x')",
+    "clerk.require_no_transaction('x')",
     "clerk.retry_failed()",
     "clerk.secret_keys()",
     "clerk.service_env()",

@@ -280,6 +280,7 @@ fn mends_are_printed_in_the_order_in_which_they_run() {
 #[test]
 fn an_instance_without_a_url_is_never_told_to_fetch() {
     let project = beside_supabase();
+    project.superuser().run("DELETE FROM clerk.jwks WHERE true");
     project
         .owner()
         .execute(
@@ -288,8 +289,7 @@ fn an_instance_without_a_url_is_never_told_to_fetch() {
         )
         .expect("it can be changed");
     project.superuser().run(
-        "UPDATE clerk.jwks_fetches SET last_error = 'the answer was HTTP 404', last_error_at = now() WHERE true;
-         DELETE FROM clerk.jwks WHERE true",
+        "UPDATE clerk.jwks_fetches SET last_error = 'the answer was HTTP 404', last_error_at = now() WHERE true",
     );
     let all = findings(&mut project.owner(), true);
     assert!(

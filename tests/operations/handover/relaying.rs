@@ -144,7 +144,7 @@ fn keys_come_by_pg_net(kind: &str) {
     assert_eq!(owner.value::<Option<String>>(problem), None);
     for (status, content, says) in [
         (500, "<html>", "HTTP 500"),
-        (200, "<html>", "json"),
+        (200, "<html>", "neither a JSON Web Key Set"),
         (200, "{\"keys\": []}", "key set"),
     ] {
         work(&mut owner, status, content);
