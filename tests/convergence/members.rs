@@ -386,15 +386,13 @@ impl History {
     }
 
     fn is_kept(&self, table: &str, name: &str) -> bool {
-        let is_excluded = |excluded: &&str| {
-            let qualified = excluded.split_once('.');
-            let names = qualified.map_or(*excluded == name, |(own, field)| {
+        let is_excluded = |excluded: &&str| match excluded.split_once('.') {
+            Some((own, field)) => {
                 own == table && (field == name || (field, name) == ("plan_period", "interval"))
-            });
-            names
+            }
+            None => *excluded == name,
         };
-        !self.excluded.iter().any(|excluded| is_excluded(&excluded))
-            && (name != "private_metadata" || self.keeps_private_metadata)
+        !self.excluded.iter().any(is_excluded) && (name != "private_metadata" || self.keeps_private_metadata)
     }
 
     /// What `data` must show of the rows that no deletion touches: each member's greatest (updated_at, observed_at, text).

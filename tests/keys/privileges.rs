@@ -9,7 +9,7 @@ use postgres::Client;
 use crate::bearer::{assert_user, token_of};
 
 /// What only the owner and roles given `clerk.grant_admin()` may call.
-const ADMINISTRATION: [&str; 33] = [
+const ADMINISTRATION: [&str; 34] = [
     "clerk.add_webhook_signing_secret('x')",
     "clerk.cancel_run(0)",
     "clerk.configure()",

@@ -61,6 +61,10 @@ fn contents(client: &mut impl GenericClient, query: &Statement) -> Tables {
 pub fn assert_truth_of(client: &mut impl GenericClient, world: &World, resources: &[Resource], what: &str) {
     /// Rows that are looked at together.
     const BATCH: usize = 1_000;
+    let gone: BTreeSet<String> = world
+        .facts(Resource::Users)
+        .filter_map(|(id, fact)| (!fact.exists).then_some(id))
+        .collect();
     for &resource in resources {
         let name = resource.as_str();
         let read = format!(
@@ -81,7 +85,9 @@ pub fn assert_truth_of(client: &mut impl GenericClient, world: &World, resources
             let living = living.map(|(_, row)| id_of(row)).collect();
             let rows = by_id(&rows);
             for (id, fact) in &batch {
-                assert_fact(resource, (id, fact), &rows, &living, Told::ByAnything, what);
+                if !is_erased((id, fact), &rows, |id| gone.contains(id)) {
+                    assert_fact(resource, (id, fact), &rows, &living, Told::ByAnything, what);
+                }
             }
             known.extend(batch.into_iter().map(|(id, _)| id));
         }
@@ -127,7 +133,8 @@ fn compare(tables: &Tables, existing: &Tables, truth: &Truth, what: &str) {
         let rows = by_id(&tables[resource.as_str()]);
         let living: BTreeSet<&str> = existing[resource.as_str()].iter().map(id_of).collect();
         for fact in truth.of(resource) {
-            if !is_erased(fact, &rows, truth) {
+            let is_gone = |id: &str| truth.fact(Resource::Users, id).is_some_and(|user| !user.exists);
+            if !is_erased(fact, &rows, is_gone) {
                 assert_fact(resource, fact, &rows, &living, Told::ByWebhooks, what);
             }
         }
@@ -144,13 +151,13 @@ fn compare(tables: &Tables, existing: &Tables, truth: &Truth, what: &str) {
 
 /// Whether a row was erased with the deleted person that it is about, as an invitation that they accepted: Clerk still shows
 /// it, and we do not.
-fn is_erased((id, fact): (&String, &Fact), rows: &BTreeMap<&str, &Value>, truth: &Truth) -> bool {
-    let person = fact.object["user_id"].as_str();
-    let is_gone = |id: &str| truth.fact(Resource::Users, id).is_some_and(|user| !user.exists);
-    person.is_some_and(is_gone)
-        && rows
-            .get(id.as_str())
-            .is_some_and(|row| row["data"]["erased"] == Value::Bool(true))
+fn is_erased(
+    (id, fact): (&String, &Fact),
+    rows: &BTreeMap<&str, &Value>,
+    is_gone: impl Fn(&str) -> bool,
+) -> bool {
+    let is_marked = |row: &&Value| row["data"]["erased"] == Value::Bool(true);
+    fact.object["user_id"].as_str().is_some_and(is_gone) && rows.get(id.as_str()).is_some_and(is_marked)
 }
 
 fn assert_fact(
@@ -223,6 +230,9 @@ const OF_API: &[&str] = &[
     "members_count",
 ];
 
+/// Members that only webhooks carry, which may have been lost: what is here may be of a while ago.
+const OF_WEBHOOKS: &[&str] = &["scim"];
+
 fn assert_data(place: &str, resource: Resource, data: &Value, wanted: &Value, told: Told) {
     // What only some of an object's sources show, and a column tells: the subscription of an item, the user of a session. And what
     // the sources show differently.
@@ -237,7 +247,11 @@ fn assert_data(place: &str, resource: Resource, data: &Value, wanted: &Value, to
         data.as_object().expect("an object"),
         wanted.as_object().expect("an object"),
     );
-    for (name, value) in data.iter().filter(|(name, _)| !is_apart(name)) {
+    let may_be_old = |name: &str| told == Told::ByAnything && OF_WEBHOOKS.contains(&name);
+    for (name, value) in data
+        .iter()
+        .filter(|(name, _)| !is_apart(name) && !may_be_old(name))
+    {
         match wanted.get(name) {
             Some(wanted) => assert_eq!(value, wanted, "{place}.data.{name}"),
             None => assert!(

@@ -145,7 +145,7 @@ fn keys_come_by_pg_net(kind: &str) {
     for (status, content, says) in [
         (500, "<html>", "HTTP 500"),
         (200, "<html>", "neither a JSON Web Key Set"),
-        (200, "{\"keys\": []}", "key set"),
+        (200, "{\"keys\": []}", "no RSA public signing key"),
     ] {
         work(&mut owner, status, content);
         owner.run("SELECT clerk_relay.fetch_keys()");
