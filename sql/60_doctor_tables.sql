@@ -113,7 +113,7 @@ AS $body$
 DECLARE
     bad record;
     cure record;
-    done oid[] := '{}';
+    done oid[] := ARRAY[]::oid[];
 BEGIN
     FOR bad IN
         SELECT f.fault, f.relation, array_agg(f.id ORDER BY f.id) AS policies, string_agg(quote_ident(f.name), ', ' ORDER BY f.name) AS names

@@ -19,9 +19,9 @@ fn may_be_absent(resource: Resource) -> BTreeSet<&'static str> {
         own.any(|member| source(member) == Presence::Always)
     };
     let is_stored = |name: &&str| {
-        !DROPPED.contains(name)
-            && !(resource == Resource::Sessions && OF_SESSIONS.contains(name))
-            && !name.contains('.')
+        let is_dropped =
+            DROPPED.contains(name) || resource == Resource::Sessions && OF_SESSIONS.contains(name);
+        !is_dropped && !name.contains('.')
     };
     let names = members.iter().map(|member| member.name).filter(is_stored);
     names
