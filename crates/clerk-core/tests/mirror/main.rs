@@ -8,7 +8,6 @@ mod excluded;
 mod fit;
 mod join;
 mod listed;
-mod manual;
 mod members;
 mod objects;
 mod organization_events;
