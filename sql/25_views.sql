@@ -9,7 +9,7 @@ SELECT
     u.primary_email_address_id, u.primary_email_address, u.primary_email_verified,
     u.primary_phone_number_id, u.primary_phone_number, u.primary_phone_verified, u.email_addresses,
     u.username, u.first_name, u.last_name, u.image_url, u.external_id, u.banned, u.locked, u.public_metadata,
-    u.last_sign_in_at, u.last_active_at, u.data OPERATOR(pg_catalog.-) '{private_metadata,scim}'::text[] AS data,
+    u.last_sign_in_at, u.last_active_at, u.data OPERATOR(pg_catalog.-) '{private_metadata,scim}'::pg_catalog.text[] AS data,
     u.created_at, u.updated_at
 FROM clerk.users AS u
 WHERE NOT u.deleted;
