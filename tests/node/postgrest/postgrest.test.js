@@ -35,6 +35,8 @@ const PROJECT = `
     USING (user_id = (SELECT clerk.current_user_id())) WITH CHECK (user_id = (SELECT clerk.current_user_id()));
   GRANT SELECT, INSERT ON public.notes TO authenticated;
   GRANT SELECT ON public.notes TO service_role;
+  CREATE TABLE public.news (headline text);
+  GRANT SELECT ON public.news TO authenticated;
   SELECT clerk.expose_api()`;
 
 describe("with PostgREST", { skip }, () => {
@@ -58,12 +60,7 @@ describe("with PostgREST", { skip }, () => {
       INSTANCE,
     ]);
     await cluster.query("SELECT clerk.add_webhook_signing_secret($1)", [webhookSecret]);
-    postgrest = await Postgrest.open(program, {
-      PGRST_DB_URI: `postgres://authenticator:${PASSWORD}@127.0.0.1:${cluster.port}/postgres`,
-      PGRST_DB_SCHEMAS: "public",
-      PGRST_DB_ANON_ROLE: "anon",
-      PGRST_JWT_SECRET: SECRET,
-    });
+    postgrest = await openPostgrest();
   });
   after(async () => {
     await postgrest?.stop();
@@ -71,8 +68,18 @@ describe("with PostgREST", { skip }, () => {
     clerk?.close();
   });
 
+  const openPostgrest = (changes = {}) =>
+    Postgrest.open(program, {
+      PGRST_DB_URI: `postgres://authenticator:${PASSWORD}@127.0.0.1:${cluster.port}/postgres`,
+      PGRST_DB_SCHEMAS: "public",
+      PGRST_DB_ANON_ROLE: "anon",
+      PGRST_JWT_SECRET: SECRET,
+      ...changes,
+    });
+
   /** A token of the operator's own. */
-  const keyOf = (role) => makeToken({ alg: "HS256", typ: "JWT" }, { role, exp: nowSeconds() + 3600 }, hs(256, SECRET));
+  const keyOf = (role, secret = SECRET) =>
+    makeToken({ alg: "HS256", typ: "JWT" }, { role, exp: nowSeconds() + 3600 }, hs(256, secret));
 
   /** The client that a browser has; the gateway's path is taken off. */
   function client(accessToken) {
@@ -125,6 +132,37 @@ describe("with PostgREST", { skip }, () => {
     assert.equal((await notesOf(old)).status, 401);
   });
 
+  test("a text that everybody knows is refused as a shared secret, and signs nothing", async () => {
+    const published = JSON.stringify(clerk.keys.jwks);
+    const texts = [`'${published}'`, `JWT_JWKS=${published}`, `\uFEFF${published}`, encodeURIComponent(published)];
+    for (const text of [...texts, Buffer.from(published).toString("base64url")]) {
+      await assert.rejects(cluster.query("SELECT clerk.connect_postgrest($1)", [text]), { code: "22023" });
+      assert.equal((await notesOf(keyOf("service_role", text))).status, 401, text);
+    }
+    assert.equal((await notesOf(keyOf("service_role"))).status, 200);
+  });
+
+  test("a shared secret counts as it was meant, as text, as a JWK and in a key set", async () => {
+    const jwk = (secret) => ({ kty: "oct", k: Buffer.from(secret).toString("base64url") });
+    const text = "correct.horse~battery_staple-correct+horse/=";
+    const [blanks, quoted] = ["a secret with blanks, and more than 32 bytes", "'quoted-on-purpose-and-more-than-32-bytes'"];
+    const MEANT = [
+      [text, text],
+      [JSON.stringify(jwk(blanks)), blanks],
+      [JSON.stringify({ keys: [jwk(quoted)] }), quoted],
+      [SECRET, SECRET],
+    ];
+    const counts = async (secret) => (await notesOf(keyOf("service_role", secret))).status === 200;
+    for (const [given, secret] of MEANT) {
+      await cluster.query("SELECT clerk.connect_postgrest($1)", [given]);
+      await eventually(`${secret} signs`, () => counts(secret));
+      for (const other of [given, ...MEANT.map(([, meant]) => meant)].filter((other) => other !== secret)) {
+        assert.equal(await counts(other), false, `${other} signs when ${given} was given`);
+      }
+      await signsIn(`connect_postgrest(${given})`);
+    }
+  });
+
   const endSessions = () =>
     cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'authenticator'");
   const RESTARTS = {
@@ -175,13 +213,28 @@ describe("with PostgREST", { skip }, () => {
     }
   });
 
-  test("pre_request refuses a token of another application", async () => {
+  test("pre_request refuses a token of another application, also where no policy asks who it is", async () => {
     await cluster.query("SELECT clerk.configure(authorized_parties => ARRAY['https://app.example'])");
-    const stranger = () => notesOf(clerk.token("user_ada", { azp: "https://evil.example" }));
+    const stranger = () => client(clerk.token("user_ada", { azp: "https://evil.example" })).from("news").select();
     assert.equal((await stranger()).status, 200, "PostgREST does not look at it");
     await cluster.query("ALTER ROLE authenticator IN DATABASE postgres SET pgrst.db_pre_request = 'clerk.pre_request'");
     await cluster.query("NOTIFY pgrst, 'reload config'");
     await eventually("it is refused", async () => (await stranger()).status === 401);
     await signsIn("pre_request was set");
   });
+
+  for (const deaf of [{ PGRST_DB_CHANNEL_ENABLED: "false" }, { PGRST_DB_CHANNEL: "other" }]) {
+    test(`with ${JSON.stringify(deaf)}: keys by the pre-config of the environment and by SIGUSR2, and the doctor warns`, async () => {
+      await postgrest.stop();
+      postgrest = await openPostgrest({ ...deaf, PGRST_DB_PRE_CONFIG: "clerk.postgrest_config" });
+      assert.equal(await isSignedIn("user_ada"), true);
+      const [listens] = await cluster.query("SELECT status FROM clerk.doctor_postgrest() WHERE \"check\" = 'listens'");
+      assert.equal(listens.status, "warning");
+      clerk.rotate();
+      await cluster.query("SELECT clerk.refresh_jwks()");
+      assert.equal(await isSignedIn("user_ada"), false);
+      postgrest.child.kill("SIGUSR2");
+      await signsIn("SIGUSR2");
+    });
+  }
 });
