@@ -234,7 +234,9 @@ BEGIN
     FROM (SELECT clerk.postgrest_key_set()) AS current (key_set)
     WHERE p.only_row AND p.last_set IS DISTINCT FROM current.key_set;
     IF FOUND THEN
-        PERFORM clerk.tell_postgrest_to_read(twice => false, repeat => true);
+        -- Twice, because where connections of PostgREST's pool were cut, each makes two readings fail, this one and the repeated one.
+        -- Loading the schema cache goes on until none of them is left.
+        PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
