@@ -189,9 +189,10 @@ describe("with PostgREST", { skip }, () => {
     });
   }
 
-  test("a webhook arrives byte for byte", async () => {
+  /** Sends a file as curl does: the status of the answer, and what became of the delivery. */
+  async function deliver(body, headers) {
     const folder = await mkdtemp(join(tmpdir(), "clerk-delivery-"));
-    const deliver = async (body, headers) => {
+    try {
       const file = join(folder, "body.json");
       await writeFile(file, body);
       const options = Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`]);
@@ -200,17 +201,30 @@ describe("with PostgREST", { skip }, () => {
       const { output } = await run("curl", ["--silent", "--write-out", "\n%{http_code}", ...options, ...json, url]);
       const [answer, status] = output.split(/\n(?=\d+$)/);
       return [Number(status), JSON.parse(answer).status];
-    };
-    try {
-      const body = JSON.stringify(userEvent("user.created", "user_web", Date.now()), null, 2).replaceAll("\n", "\r\n");
-      const headers = signedHeaders(webhookSecret, body);
-      assert.deepEqual(await deliver(body.replace("Ada", "Eve"), headers), [401, "rejected"]);
-      assert.deepEqual(await deliver(body, headers), [200, "applied"]);
-      assert.deepEqual(await deliver(body, headers), [200, "duplicate"]);
-      assert.equal((await cluster.query("SELECT FROM clerk.existing_users WHERE id = 'user_web'")).length, 1);
     } finally {
       await rm(folder, { recursive: true });
     }
+  }
+
+  test("a webhook arrives byte for byte", async () => {
+    const body = JSON.stringify(userEvent("user.created", "user_web", Date.now()), null, 2).replaceAll("\n", "\r\n");
+    const headers = signedHeaders(webhookSecret, body);
+    assert.deepEqual(await deliver(body.replace("Ada", "Eve"), headers), [401, "rejected"]);
+    assert.deepEqual(await deliver(body, headers), [200, "applied"]);
+    assert.deepEqual(await deliver(body, headers), [200, "duplicate"]);
+    assert.equal((await cluster.query("SELECT FROM clerk.existing_users WHERE id = 'user_web'")).length, 1);
+  });
+
+  test("a delivery that meets a slow trigger is stored within the time limit of anon, and fails", async () => {
+    await cluster.query(`
+      CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); RETURN NEW; END';
+      CREATE TRIGGER slow AFTER INSERT ON clerk.users FOR EACH ROW EXECUTE FUNCTION public.slow()`);
+    const body = JSON.stringify(userEvent("user.created", "user_slow", Date.now()));
+    const headers = signedHeaders(webhookSecret, body);
+    assert.deepEqual(await deliver(body, headers), [200, "failed"]);
+    const stored = await cluster.query("SELECT state FROM clerk.webhook_events WHERE svix_id = $1", [headers["svix-id"]]);
+    assert.deepEqual(stored, [{ state: "failed" }]);
+    await cluster.query("DROP FUNCTION public.slow() CASCADE");
   });
 
   test("pre_request refuses a token of another application, also where no policy asks who it is", async () => {
@@ -221,6 +235,24 @@ describe("with PostgREST", { skip }, () => {
     await cluster.query("NOTIFY pgrst, 'reload config'");
     await eventually("it is refused", async () => (await stranger()).status === 401);
     await signsIn("pre_request was set");
+  });
+
+  test("a Clerk token in a header of its own signs in, and a Clerk that does not answer is answered 503", async () => {
+    await cluster.query("SELECT clerk.configure_requests(token_header => 'x-clerk-token')");
+    const ask = async (token) => {
+      const headers = { authorization: `Bearer ${keyOf("anon")}`, "x-clerk-token": token };
+      return (await fetch(`${postgrest.url}/news`, { headers })).status;
+    };
+    const old = clerk.token("user_ada");
+    assert.equal(await ask(old), 200);
+    assert.equal(await ask(`${old}x`), 401);
+    clerk.isSilent = true;
+    clerk.rotate();
+    assert.equal(await ask(clerk.token("user_ada")), 503);
+    assert.equal(await ask(old), 200);
+    clerk.isSilent = false;
+    await eventually("the new key is known", async () => (await ask(clerk.token("user_ada"))) === 200);
+    await cluster.query("SELECT clerk.configure_requests(token_header => '')");
   });
 
   for (const deaf of [{ PGRST_DB_CHANNEL_ENABLED: "false" }, { PGRST_DB_CHANNEL: "other" }]) {
