@@ -110,7 +110,7 @@ fn has_types(key: &Map<String, Value>) -> bool {
 /// createJwk. Whether the private and the public part of an OKP key belong together is not looked at.
 fn is_made(key: &Map<String, Value>) -> bool {
     let has = |name: &&str| key.get(*name).is_some_and(|value| !value.is_null());
-    let has_all = |names: &[&str]| names.iter().all(|name| has(&name));
+    let has_all = |names: &[&str]| names.iter().all(&has);
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let curve = text("crv");
     match text("kty") {
