@@ -284,7 +284,7 @@ DECLARE
     role text;
 BEGIN
     PERFORM clerk.check_api(schema, chosen);
-    PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
+    PERFORM clerk.tell_postgrest_to_read(repeat => true);
     PERFORM clerk.make_api_object(schema, one_name) FROM unnest(chosen) AS one_name;
     FOR role IN
         SELECT DISTINCT wanted FROM clerk.api_objects() AS o, unnest(o.grantees) AS wanted WHERE o.name = ANY (chosen) ORDER BY wanted
@@ -314,7 +314,7 @@ DECLARE
     dropped text[] := ARRAY[]::text[];
 BEGIN
     PERFORM clerk.check_api(schema);
-    PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
+    PERFORM clerk.tell_postgrest_to_read(repeat => true);
     FOR object IN SELECT * FROM clerk.exposed_api() AS e WHERE e.schema = hide_api.schema ORDER BY e.name LOOP
         EXECUTE format('DROP %s %s', object.kind, clerk.api_identity(object.schema, object.name, object.arguments));
         dropped := dropped || format('%I.%I', object.schema, object.name);

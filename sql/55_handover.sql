@@ -158,12 +158,12 @@ COMMENT ON FUNCTION clerk.postgrest_obstacles() IS
     'Why PostgREST would not get its keys from clerk.postgrest_config(), each with the statement that mends it and who may run it. No row: nothing is in the way. Shows no key. STABLE. Callable by the owner.';
 
 -- The one way of telling PostgREST anything. SECURITY DEFINER: triggers on the table are the owner's code, whoever calls.
-CREATE FUNCTION clerk.tell_postgrest_to_read(twice boolean, repeat boolean) RETURNS void
+CREATE FUNCTION clerk.tell_postgrest_to_read(repeat boolean) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_tell_postgrest_to_read';
-COMMENT ON FUNCTION clerk.tell_postgrest_to_read(boolean, boolean) IS
-    'Has PostgREST read its configuration when the transaction commits: once, or twice, because a reading only learns which function the next one is to call; and notes when that was, and whether the next round of maintenance is to repeat it. To be called before the first DDL of a transaction. Raises 22004 for NULL. VOLATILE. Callable by the owner.';
+COMMENT ON FUNCTION clerk.tell_postgrest_to_read(boolean) IS
+    'Has PostgREST read its configuration twice when the transaction commits, because a reading may only learn which function the next one is to call; and notes when that was, and whether the next round of maintenance is to repeat it. To be called before the first DDL of a transaction. Raises 22004 for NULL. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.postgrest_listener() RETURNS timestamptz
     LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -203,7 +203,7 @@ BEGIN
     END IF;
     UPDATE clerk.postgrest_keys AS p SET last_set = clerk.postgrest_key_set() WHERE p.only_row;
     -- Before the GRANT, which a watcher of DDL would have told PostgREST of first.
-    PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
+    PERFORM clerk.tell_postgrest_to_read(repeat => true);
     GRANT EXECUTE ON FUNCTION clerk.postgrest_config() TO authenticator;
     IF NOT (SELECT c.installed AND c.guarded FROM clerk.postgrest_connection() AS c) THEN
         PERFORM clerk.set_authenticator_pre_config(true);
@@ -238,7 +238,9 @@ BEGIN
     FROM (SELECT clerk.postgrest_key_set()) AS current (key_set)
     WHERE p.only_row AND p.last_set IS DISTINCT FROM current.key_set;
     IF FOUND THEN
-        PERFORM clerk.tell_postgrest_to_read(twice => false, repeat => true);
+        -- Twice, because where connections of PostgREST's pool were cut, each makes two readings fail, this one and the repeated one.
+        -- Loading the schema cache goes on until none of them is left.
+        PERFORM clerk.tell_postgrest_to_read(repeat => true);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN

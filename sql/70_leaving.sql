@@ -104,7 +104,7 @@ BEGIN
     END IF;
 
     IF NOT pretend THEN
-        PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => true);
+        PERFORM clerk.tell_postgrest_to_read(repeat => true);
     END IF;
     FOR planned IN SELECT p.step, p.object, p.statement, p.as_owner FROM clerk.eject_plan(schema) AS p LOOP
         IF pretend THEN

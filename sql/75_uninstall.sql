@@ -141,7 +141,7 @@ DECLARE
     planned record;
 BEGIN
     IF NOT pretend THEN
-        PERFORM clerk.tell_postgrest_to_read(twice => true, repeat => false);
+        PERFORM clerk.tell_postgrest_to_read(repeat => false);
     END IF;
     FOR planned IN SELECT s.* FROM clerk.uninstall_services() AS s LOOP
         taken_back := taken_back || planned.object;

@@ -17,19 +17,16 @@ c_function!(clerk_postgrest_listener, postgrest_listener);
 /// How often PostgREST is to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readings {
-    /// For a PostgREST that knows our function.
+    /// For a PostgREST that most likely has the keys.
     One,
-    /// The first one may only make it learn the name of a function, or forget one.
+    /// The first one may only make it learn the name of a function, or forget one. The second one is that of loading the schema cache,
+    /// which goes on until PostgREST reaches the database. A session of its pool that was cut makes two queries fail.
     Two,
 }
 
-/// `tell_postgrest_to_read(twice boolean, repeat boolean)`.
+/// `tell_postgrest_to_read(repeat boolean)`.
 fn tell_postgrest_to_read(call: &Call) -> Option<pg_sys::Datum> {
-    let readings = match call.yes_or_no(0, "twice") {
-        true => Readings::Two,
-        false => Readings::One,
-    };
-    tell(readings, call.yes_or_no(1, "repeat"));
+    tell(Readings::Two, call.yes_or_no(0, "repeat"));
     Some(pg_sys::Datum::null())
 }
 

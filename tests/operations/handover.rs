@@ -1,7 +1,8 @@
 //! Clerk's keys in PostgREST, Realtime and their neighbours, as a self-hosted Supabase has them.
 //!
-//! There is no PostgREST here. `postgrest` is a model of one over its life: how it reads its configuration, with its own statement,
-//! and when.
+//! `postgrest` is a stand-in for PostgREST over its life: how it reads its configuration, with its own statement, and when. Where the
+//! environment variable `POSTGREST` names the program, `restarts` and `rotation` measure that one, and the stand-in's reading of keys
+//! is compared with it.
 
 mod api;
 mod connecting;

@@ -10,8 +10,13 @@ export class Clerk {
     const clerk = new Clerk();
     clerk.issuer = issuer;
     clerk.rotations = 0;
+    /** Whether it answers nobody. */
+    clerk.isSilent = false;
     clerk.rotate();
     clerk.server = createServer((request, response) => {
+      if (clerk.isSilent) {
+        return;
+      }
       response.setHeader("content-type", "application/json").end(JSON.stringify(clerk.keys.jwks));
     });
     clerk.server.listen(0, "127.0.0.1");

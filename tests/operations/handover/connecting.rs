@@ -10,6 +10,9 @@ use super::{
     trusting,
 };
 
+/// What PostgREST hears whenever it is told to read its configuration.
+const TOLD: [&str; 2] = ["reload config", "reload schema"];
+
 #[test]
 fn a_running_postgrest_gets_the_keys_and_every_change_of_them() {
     let (cluster, clerk) = (supabase(), Simulator::start());
@@ -54,13 +57,13 @@ fn a_running_postgrest_gets_the_keys_and_every_change_of_them() {
         stranger.value::<String>("SELECT clerk.current_user_id()"),
         "user_ada"
     );
-    assert_eq!(postgrest.hear(), ["reload config"]);
+    assert_eq!(postgrest.hear(), TOLD);
     assert_eq!(keys(&postgrest.secret)[1]["n"], clerk.jwks()["keys"][0]["n"]);
     assert_ne!(keys(&postgrest.secret)[1]["n"], published["n"]);
 
     clerk.rotate(Rotation::New);
     owner.run("SELECT clerk.refresh_jwks()");
-    assert_eq!(postgrest.hear(), ["reload config"]);
+    assert_eq!(postgrest.hear(), TOLD);
     let kid = clerk.jwks()["keys"][0]["kid"]
         .as_str()
         .expect("a key has an id")
@@ -91,17 +94,17 @@ fn instances_come_and_go() {
     assert_eq!(postgrest.secret.names().len(), 2);
 
     db.configure(&second);
-    assert_eq!(postgrest.hear(), ["reload config"]);
+    assert_eq!(postgrest.hear(), TOLD);
     assert_eq!(postgrest.secret.names().len(), 3);
     owner.run(&format!("SELECT clerk.remove_instance('{}')", second.issuer()));
-    assert_eq!(postgrest.hear(), ["reload config"]);
+    assert_eq!(postgrest.hear(), TOLD);
     assert_eq!(postgrest.secret.names().len(), 2);
     owner.run(&format!(
         "SELECT clerk.import_jwks('{}', '{}')",
         clerk.issuer(),
         second.jwks()
     ));
-    assert_eq!(postgrest.hear(), ["reload config"]);
+    assert_eq!(postgrest.hear(), TOLD);
     owner.run(&format!("SELECT clerk.remove_instance('{}')", clerk.issuer()));
     postgrest.hear();
     assert_eq!(postgrest.secret.names(), ["oct"]);
@@ -109,7 +112,7 @@ fn instances_come_and_go() {
     db.configure(&clerk);
     postgrest.hear();
     owner.run("SET session_replication_role = replica; DELETE FROM clerk.jwks WHERE true");
-    assert_eq!(postgrest.hear(), ["reload config"]);
+    assert_eq!(postgrest.hear(), TOLD);
     assert_eq!(postgrest.secret.names(), ["oct"]);
 }
 
@@ -236,9 +239,8 @@ fn a_watcher_of_ddl_is_never_first() {
         owner.run("ALTER ROLE authenticator RESET pgrst.db_pre_config; NOTIFY pgrst, 'reload config'");
         postgrest.hear();
 
-        let told = ["reload config", "reload schema"];
         connect(&mut owner);
-        assert_eq!(postgrest.hear(), told);
+        assert_eq!(postgrest.hear(), TOLD);
         let published = clerk.jwks()["keys"][0].clone();
         assert!(postgrest.accepts(&published), "after one transaction");
         for call in [
@@ -248,7 +250,7 @@ fn a_watcher_of_ddl_is_never_first() {
             "clerk.disconnect_postgrest(forget_keys => true)",
         ] {
             owner.run(&format!("SELECT {call}"));
-            assert_eq!(postgrest.hear(), told, "{call}");
+            assert_eq!(postgrest.hear(), TOLD, "{call}");
             assert_eq!(
                 postgrest.accepts(&published),
                 !call.contains("disconnect"),

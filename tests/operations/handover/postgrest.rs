@@ -1,8 +1,11 @@
 //! How a PostgREST reads its configuration and hears of changes (src/PostgREST: Config/Database.hs, AppState.hs, Listener.hs,
-//! Config.hs; the same in 12 to 16), and what jose-jwt makes of a secret (Jose/Jwk.hs).
+//! Config.hs; the same in 12 to 16).
 
 mod listener;
 mod pool;
+mod program;
+pub mod running;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,10 +13,11 @@ use std::time::{Duration, Instant};
 use clerk_tests::TestDb;
 use postgres::types::Type;
 use postgres::{Client, Config, IsolationLevel};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::listener::Listener;
 use self::pool::Pool;
+pub use self::secret::Secret;
 
 const NAMES: [&str; 8] = [
     "pgrst.db_anon_role",
@@ -58,72 +62,6 @@ fn statement(pre_config: Option<&str>) -> String {
     )
 }
 
-/// What it verifies tokens with.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Secret {
-    /// Every request with a token is answered 500.
-    None,
-    Keys(Vec<Value>),
-    /// A text that it could not read: everybody who knows it can sign.
-    Password(String),
-}
-
-impl Secret {
-    /// parseSecret. `Err` keeps the configuration as it was.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if let Ok(json) = serde_json::from_str::<Value>(text) {
-            if let Some(keys) = json["keys"].as_array().filter(|keys| keys.iter().all(readable)) {
-                return Ok(Self::Keys(keys.clone()));
-            }
-            if readable(&json) {
-                return Ok(Self::Keys(vec![json]));
-            }
-        }
-        if text.len() < 32 {
-            return Err("The JWT secret must be at least 32 characters long.");
-        }
-        Ok(Self::Password(text.to_owned()))
-    }
-
-    /// The ids, or kinds where there is none, of its keys.
-    pub fn names(&self) -> Vec<String> {
-        let Self::Keys(keys) = self else {
-            panic!("{self:?} is no key set")
-        };
-        keys.iter()
-            .map(|key| {
-                key["kid"]
-                    .as_str()
-                    .or(key["kty"].as_str())
-                    .expect("a key has one")
-                    .to_owned()
-            })
-            .collect()
-    }
-}
-
-/// createJwk, for the kinds that matter here.
-fn readable(key: &Value) -> bool {
-    let encoded = |name: &str| {
-        key[name].as_str().is_some_and(|text| {
-            !text.is_empty()
-                && text.len() % 4 != 1
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        })
-    };
-    let members: &[&str] = match key["kty"].as_str() {
-        Some("RSA") => &["n", "e"],
-        Some("oct") => &["k"],
-        Some("EC") => &["x", "y"],
-        Some("OKP") => &["x"],
-        _ => return false,
-    };
-    members.iter().all(|name| encoded(name))
-        && [json!("sig"), json!("enc"), Value::Null].contains(&key["use"])
-}
-
 /// When loading the schema cache gives up the pool's connections, and with them what they logged in with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Flush {
@@ -148,6 +86,18 @@ struct Load {
     at: Instant,
     /// How long to wait should it fail.
     rest: Duration,
+    /// Asked for once more since it began: then it is loaded once more.
+    again: bool,
+}
+
+impl Load {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            rest: Duration::from_secs(1),
+            again: false,
+        }
+    }
 }
 
 /// A running PostgREST: its pool, its listener, and what it has read. It does what is due when it is told to [`tick`](Self::tick) or
@@ -282,8 +232,9 @@ impl Postgrest {
             heard.push(payload);
             patience = TOGETHER;
         }
-        if self.is_loading() {
-            self.load_schema(known);
+        while self.is_loading() {
+            self.load_schema(known.clone());
+            known.clone_from(&self.pre_config);
         }
         heard
     }
@@ -292,12 +243,13 @@ impl Postgrest {
         self.load.as_ref().is_some_and(|load| load.at <= Instant::now())
     }
 
-    /// schemaCacheLoader, which is debounced. One that is under way or rests after a failure goes on.
+    /// schemaCacheLoader, which is debounced at the leading edge. One that is under way or rests after a failure goes on, and another
+    /// one follows.
     fn load_soon(&mut self) {
-        self.load.get_or_insert(Load {
-            at: Instant::now(),
-            rest: Duration::from_secs(1),
-        });
+        match &mut self.load {
+            Some(load) => load.again = true,
+            None => self.load = Some(Load::now()),
+        }
     }
 
     /// One iteration of retryingSchemaCacheLoad.
@@ -315,12 +267,15 @@ impl Postgrest {
         if self.flush == Flush::After && has_cache {
             self.pool.flush();
         }
-        let rest = self.load.take().map_or(Duration::from_secs(1), |load| load.rest);
+        let load = self.load.take().expect("it was due");
         if !(knows_version && has_cache) {
             self.load = Some(Load {
-                at: Instant::now() + rest,
-                rest: Duration::from_secs(32).min(rest * 2),
+                at: Instant::now() + load.rest,
+                rest: Duration::from_secs(32).min(load.rest * 2),
+                again: load.again,
             });
+        } else if load.again {
+            self.load = Some(Load::now());
         }
     }
 

@@ -31,7 +31,7 @@ fn the_roles_of_an_api_get_nothing() {
         "clerk.postgrest_connection()",
         "clerk.postgrest_obstacles()",
         "clerk.authenticator_settings()",
-        "clerk.tell_postgrest_to_read(true, true)",
+        "clerk.tell_postgrest_to_read(true)",
         "clerk.postgrest_listener()",
         "clerk.forget_postgrest()",
         "clerk.service_env()",

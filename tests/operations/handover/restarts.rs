@@ -10,9 +10,9 @@ use clerk_sim::{Rotation, Simulator};
 use clerk_tests::{Cluster, Sql};
 use serde_json::json;
 
-use super::postgrest::Postgrest;
+use super::postgrest::running::{self, Running};
 use super::project::Project;
-use super::{SECRET, as_supabase, supabase, trusting};
+use super::{as_supabase, supabase, trusting};
 use crate::scene::{maintain, preloaded, wait_for_round, wait_until};
 
 /// One way to lose the keys.
@@ -35,7 +35,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "database restarted",
         lose: |scene| {
-            scene.postgrest.pool().serve(4);
+            scene.postgrest.serve(4);
             scene.cluster.restart();
         },
         is_lost: true,
@@ -44,7 +44,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "database crashed",
         lose: |scene| {
-            scene.postgrest.pool().serve(4);
+            scene.postgrest.serve(4);
             scene.cluster.kill_hard();
             scene.cluster.restart();
         },
@@ -54,7 +54,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "database away for some seconds",
         lose: |scene| {
-            scene.postgrest.pool().serve(4);
+            scene.postgrest.serve(4);
             scene.cluster.stop();
             scene.go_on_for(Duration::from_millis(2_500));
             scene.cluster.restart();
@@ -66,7 +66,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "all sessions terminated",
         lose: |scene| {
-            scene.postgrest.pool().serve(4);
+            scene.postgrest.serve(4);
             scene.terminate_all();
         },
         is_lost: true,
@@ -95,7 +95,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "keys rotated while sessions were cut",
         lose: |scene| {
-            scene.postgrest.pool().serve(4);
+            scene.postgrest.serve(4);
             scene.terminate_all();
             scene.rotate();
         },
@@ -127,14 +127,14 @@ const ROWS: &[Row] = &[
 struct Scene<'c> {
     cluster: &'c Cluster,
     project: Project<'c>,
-    postgrest: Postgrest,
+    postgrest: Box<dyn Running>,
 }
 
 impl<'c> Scene<'c> {
     fn new(cluster: &'c Cluster) -> Self {
         let project = Project::bare(cluster);
         project.connect();
-        let postgrest = Postgrest::start(&project.db, Some(SECRET));
+        let postgrest = running::start(&project.db);
         Self {
             cluster,
             project,
@@ -143,8 +143,8 @@ impl<'c> Scene<'c> {
     }
 
     /// Whether Clerk's tokens are accepted.
-    fn is_signed_in(&self) -> bool {
-        self.postgrest.accepts(&self.project.clerk.jwks()["keys"][0])
+    fn is_signed_in(&mut self) -> bool {
+        self.postgrest.accepts(&self.project.clerk)
     }
 
     fn go_on_for(&mut self, time: Duration) {
@@ -156,25 +156,7 @@ impl<'c> Scene<'c> {
 
     /// Lets PostgREST go on until it waits for nothing and has heard all that was sent by now; gives how often it was told something.
     fn settle(&mut self) -> usize {
-        /// PostgREST does nothing for it. Notifications arrive in the order of commits.
-        const MARK: &str = "so far";
-        let mut superuser = self.project.db.superuser();
-        let (mut told, mut is_marked) = (0, false);
-        wait_until("PostgREST is at rest", || {
-            let heard = self.postgrest.tick();
-            told += heard.iter().filter(|payload| *payload != MARK).count();
-            if !self.postgrest.is_at_rest() {
-                is_marked = false;
-                return false;
-            }
-            if !is_marked {
-                superuser.run(&format!("NOTIFY pgrst, '{MARK}'"));
-                is_marked = true;
-                return false;
-            }
-            heard.iter().any(|payload| payload == MARK)
-        });
-        told
+        self.postgrest.settle(&mut self.project.db.superuser())
     }
 
     fn terminate_all(&self) {
@@ -185,10 +167,7 @@ impl<'c> Scene<'c> {
 
     /// Ends the sessions of the pool, as many as one reading of the configuration uses, and not the listener's.
     fn cut_pool(&mut self) {
-        let pool = self.postgrest.pool();
-        pool.flush();
-        pool.serve(2);
-        let backends = pool.backends();
+        let backends = self.postgrest.idle_pool();
         self.project.db.superuser().value_of::<i64>(
             "SELECT count(pg_terminate_backend(pid, 10000)) FROM unnest($1::int[]) AS pid",
             &[&backends],

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clerk_sim::{Fault, Rotation};
 use clerk_tests::Cluster;
 
-use super::postgrest::{Postgrest, Secret};
+use super::postgrest::{Postgrest, Secret, running};
 use super::project::{Project, assert_set};
 use super::{SECRET, as_supabase};
 use crate::scene::{preloaded, wait_until};
@@ -74,7 +74,7 @@ fn a_hard_rotation_is_over_in_time_at_defaults() {
 /// # Panics
 /// If that takes longer than `limit` seconds.
 pub fn hard_rotation(project: &Project, by: &str, limit: u64) {
-    let mut postgrest = Postgrest::start(&project.db, Some(SECRET));
+    let mut postgrest = running::start(&project.db);
     let requests = project.clerk.jwks_requests();
     while project.clerk.jwks_requests() == requests {
         postgrest.tick();
@@ -85,7 +85,7 @@ pub fn hard_rotation(project: &Project, by: &str, limit: u64) {
     }
     project.clerk.rotate(Rotation::New);
     let (rotated, limit) = (Instant::now(), Duration::from_secs(limit));
-    while !postgrest.accepts(&project.clerk.jwks()["keys"][0]) {
+    while !postgrest.accepts(&project.clerk) {
         postgrest.tick();
         assert!(rotated.elapsed() <= limit, "a hard rotation, {by}");
     }
