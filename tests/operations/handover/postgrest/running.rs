@@ -29,6 +29,11 @@ pub trait Running {
     fn accepts(&mut self, clerk: &Simulator) -> bool;
 }
 
+/// Whether it is the program that [`start`] starts.
+pub fn is_program() -> bool {
+    std::env::var_os("POSTGREST").is_some()
+}
+
 /// Started with the shared secret in its environment, and nothing that says where else keys are.
 pub fn start(db: &TestDb) -> Box<dyn Running> {
     match std::env::var_os("POSTGREST") {
