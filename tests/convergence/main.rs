@@ -7,6 +7,7 @@ mod erasure;
 mod erasure_rules;
 mod held_up;
 mod ledger;
+mod member_histories;
 mod members;
 mod orders;
 mod plans;

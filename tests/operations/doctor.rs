@@ -1,9 +1,11 @@
 //! `clerk.doctor()`: a healthy database has nothing to complain of, each breakage is named, and each mend mends it.
 
+mod arriving;
 mod beside;
 mod breakages;
 mod claims;
 mod conditions;
+mod handover;
 mod monitoring;
 mod online;
 mod page;

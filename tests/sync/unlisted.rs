@@ -30,6 +30,13 @@ fn notes(owner: &mut Client, id: i64) -> Vec<String> {
         .collect()
 }
 
+/// What the doctor finds of the history: status and sentence.
+fn history(owner: &mut Client) -> (String, String) {
+    let look = "SELECT status, found FROM clerk.doctor() WHERE \"check\" = 'history'";
+    let row = owner.query_one(look, &[]).expect("doctor has a row");
+    (row.get(0), row.get(1))
+}
+
 #[test]
 fn a_list_whose_ties_change_places_is_read_whole_through_faults() {
     // 5 % 429, 8 % 5xx, 4 % half bodies.
@@ -126,15 +133,7 @@ fn what_clerk_counts_and_never_lists_is_told() {
             "{resource}"
         );
     }
-    let history: (String, String) = {
-        let row = owner
-            .query_one(
-                "SELECT status, found FROM clerk.doctor() WHERE \"check\" = 'history'",
-                &[],
-            )
-            .expect("doctor has a row");
-        (row.get(0), row.get(1))
-    };
+    let history = history(&mut owner);
     assert_eq!(history.0, "warning", "{history:?}");
     assert!(
         history
@@ -156,15 +155,6 @@ fn a_backfill_of_one_table_is_no_history_of_the_others() {
     let (scene, _) = Scene::shared(world(60), 300);
     let mut owner = scene.owner();
     scene.quiet();
-    let history = |owner: &mut Client| -> (String, String) {
-        let row = owner
-            .query_one(
-                "SELECT status, found FROM clerk.doctor() WHERE \"check\" = 'history'",
-                &[],
-            )
-            .expect("doctor has a row");
-        (row.get(0), row.get(1))
-    };
     // What an earlier round of maintain read does not count here.
     owner.run("DELETE FROM clerk.sync_watermarks");
     done(&mut owner, "SELECT clerk.start_backfill(ARRAY['roles'])");

@@ -248,3 +248,20 @@ pub fn findings(session: &mut Client, online: bool) -> Vec<Finding> {
         })
         .collect()
 }
+
+/// The first finding of this check that needs mending.
+pub fn complaint(project: &Project, area: &str, check: &str) -> Finding {
+    let complaints = project.complaints();
+    let found = complaints
+        .iter()
+        .find(|finding| (finding.area.as_str(), finding.check.as_str()) == (area, check));
+    found
+        .cloned()
+        .unwrap_or_else(|| panic!("no complaint of {area}: {check} in {complaints:#?}"))
+}
+
+/// # Panics
+/// If the doctor complains of anything.
+pub fn assert_healthy(project: &Project) {
+    assert_eq!(project.complaints(), []);
+}
