@@ -115,6 +115,7 @@ CREATE TABLE clerk.subscriptions (
 );
 CREATE INDEX subscriptions_payer_user ON clerk.subscriptions (payer_user_id);
 CREATE INDEX subscriptions_payer_organization ON clerk.subscriptions (payer_organization_id);
+CREATE INDEX subscriptions_payer ON clerk.subscriptions (payer_id);
 COMMENT ON TABLE clerk.subscriptions IS 'Subscriptions of Clerk Billing; only with configure(mirror => …).';
 COMMENT ON COLUMN clerk.subscriptions.id IS 'Clerk''s id.';
 COMMENT ON COLUMN clerk.subscriptions.status IS 'active, past_due, canceled, ended, abandoned, incomplete, expired or upcoming.';
@@ -169,6 +170,7 @@ CREATE TABLE clerk.subscription_items (
 CREATE INDEX subscription_items_subscription ON clerk.subscription_items (subscription_id);
 CREATE INDEX subscription_items_payer_user ON clerk.subscription_items (payer_user_id);
 CREATE INDEX subscription_items_payer_organization ON clerk.subscription_items (payer_organization_id);
+CREATE INDEX subscription_items_payer ON clerk.subscription_items (payer_id);
 COMMENT ON TABLE clerk.subscription_items IS 'What is subscribed to; only with configure(mirror => …).';
 COMMENT ON COLUMN clerk.subscription_items.id IS 'Clerk''s id.';
 COMMENT ON COLUMN clerk.subscription_items.subscription_id IS 'The subscription.';
@@ -224,6 +226,7 @@ CREATE TABLE clerk.payment_attempts (
         COALESCE(deleted_at OPERATOR(pg_catalog.>=) updated_at, false) OR COALESCE(missing_at OPERATOR(pg_catalog.>) last_seen_at, false)
     ) STORED
 );
+CREATE INDEX payment_attempts_payer ON clerk.payment_attempts (payer_id);
 CREATE INDEX payment_attempts_payer_user ON clerk.payment_attempts (payer_user_id);
 COMMENT ON TABLE clerk.payment_attempts IS 'Attempts to pay; only with configure(mirror => …). Cards are never stored.';
 COMMENT ON COLUMN clerk.payment_attempts.id IS 'Clerk''s id.';

@@ -190,21 +190,27 @@ fn end(run: &Run, step: &mut Step, walker: &Walker, is_whole: bool, note: Option
 fn payers(run: &Run, items: &str) -> Result<Vec<Option<String>>, Halt> {
     let items = split_objects(items).unwrap_or_default().into_iter();
     let items: Vec<Item> = items.filter_map(|item| serde_json::from_str(item).ok()).collect();
-    let ids: Vec<String> = items.iter().filter_map(|item| item.payer_id.clone()).collect();
-    let mut known = holding(run, |_, _| known_payers(&ids))?;
-    let mut told = Vec::with_capacity(items.len());
-    for Item { payer_id, payer } in items {
-        let payer = payer.and_then(Payer::id);
-        if let (Some(payer_id), Some(payer)) = (&payer_id, &payer) {
-            known.insert(payer_id.clone(), payer.clone());
-        }
-        told.push((payer_id, payer));
-    }
+    let items: Vec<(Option<String>, Option<String>)> = items
+        .into_iter()
+        .map(|item| (item.payer_id, item.payer.and_then(Payer::id)))
+        .collect();
     // Another item of the same payer may tell.
+    let mut known: HashMap<String, String> = items
+        .iter()
+        .filter_map(|(payer_id, payer)| payer_id.clone().zip(payer.clone()))
+        .collect();
+    let unknown: Vec<String> = items
+        .iter()
+        .filter_map(|(payer_id, _)| payer_id.clone())
+        .filter(|payer_id| !known.contains_key(payer_id))
+        .collect();
+    if !unknown.is_empty() {
+        known.extend(holding(run, |_, _| known_payers(&unknown))?);
+    }
     let payer = |(payer_id, payer): (Option<String>, Option<String>)| {
         payer.or_else(|| known.get(&payer_id?).cloned())
     };
-    Ok(told.into_iter().map(payer).collect())
+    Ok(items.into_iter().map(payer).collect())
 }
 
 /// Which person or organization the mirror knows under the id of a payer.
