@@ -1,7 +1,8 @@
 -- How the mirror is read.
 --
--- existing_…: what Clerk has now, for the owner and service_role, without private metadata and data of directories. What follows from the deletion of an organization or a person is
--- derived here and not written anywhere, so it is undone when that turns out to be wrong.
+-- existing_…: what Clerk has now, for the owner and service_role, without private metadata and directory data (scim). What follows
+-- from the deletion of an organization or a person is derived here and not written anywhere, so it is undone when that turns out to be
+-- wrong.
 
 CREATE VIEW clerk.existing_users AS
 SELECT

@@ -163,7 +163,7 @@ CREATE FUNCTION clerk.tell_postgrest_to_read(repeat boolean) RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'clerk_tell_postgrest_to_read';
 COMMENT ON FUNCTION clerk.tell_postgrest_to_read(boolean) IS
-    'Has PostgREST read its configuration twice when the transaction commits, because a reading may only learn which function the next one is to call; and notes when that was, and whether the next round of maintenance is to repeat it. To be called before the first DDL of a transaction. Raises 22004 for NULL. VOLATILE. Callable by the owner.';
+    'Has PostgREST read its configuration twice when the transaction commits, because a reading may only learn which function the next one is to call, or fail where connections of PostgRESTs pool were cut; and notes when that was, and whether the next round of maintenance is to repeat it. To be called before the first DDL of a transaction. Raises 22004 for NULL. VOLATILE. Callable by the owner.';
 
 CREATE FUNCTION clerk.postgrest_listener() RETURNS timestamptz
     LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -238,8 +238,6 @@ BEGIN
     FROM (SELECT clerk.postgrest_key_set()) AS current (key_set)
     WHERE p.only_row AND p.last_set IS DISTINCT FROM current.key_set;
     IF FOUND THEN
-        -- Twice, because where connections of PostgREST's pool were cut, each makes two readings fail, this one and the repeated one.
-        -- Loading the schema cache goes on until none of them is left.
         PERFORM clerk.tell_postgrest_to_read(repeat => true);
     END IF;
     RETURN NULL;

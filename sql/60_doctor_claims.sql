@@ -52,7 +52,7 @@ AS $body$
     SELECT p.place, p.owner, p.definition, p.mend || ';', p.catalog, p.id, p.theirs FROM printed AS p WHERE p.definition ~ 'request\.jwt\.claims'
 $body$;
 COMMENT ON FUNCTION clerk.readers_of_claims() IS
-    'The functions in SQL and PL/pgSQL, policies, column defaults and views outside of system schemas, ours and extensions in which request.jwt.claims is named: what each is, its owner, its SQL, the statement that makes it anew with nullif() around the setting, and the schema if it is one of Supabase''s services'', whose objects are not the application''s to change. STABLE. Callable by the owner.';
+    'The functions in SQL and PL/pgSQL, policies, column defaults and views outside of system schemas, ours and extensions in which request.jwt.claims is named: what each is, its owner, its SQL, the statement that makes it anew with nullif() around the setting, and its schema where that belongs to a service of Supabase, whose objects an application must not change. STABLE. Callable by the owner.';
 
 CREATE FUNCTION clerk.doctor_claims() RETURNS SETOF clerk.finding
     LANGUAGE sql STABLE PARALLEL SAFE

@@ -198,7 +198,7 @@ fn apply(
     request.mirror.apply(instance)?;
     if let Some(key) = key {
         instance.environment = key.environment.as_str().to_owned();
-        instance.publishable_key = request.publishable_key.map(|key| key.trim().to_owned());
+        instance.publishable_key = request.publishable_key;
     } else if instance.publishable_key.is_none() {
         instance.environment = environment_of(&instance.issuer, None).as_str().to_owned();
     }
@@ -322,6 +322,18 @@ fn warnings(existing: &[Instance], instance: &Instance, former: Option<&Instance
     warnings
 }
 
+fn refuse_credentials(argument: &'static str, value: &str) -> Result<(), Fault> {
+    let (_, rest) = value.split_once("://").unwrap_or(("", value));
+    let host = rest.split('/').next().unwrap_or_default();
+    match host.contains('@') {
+        true => Err(Fault::argument(
+            format!("{argument} must not hold a user name or password"),
+            "Clerk asks for none; leave the credentials out.",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// An https URL without credentials. Plain http passes here for a literal loopback address; the worker refuses it
 /// unless a superuser allowed it.
 fn check_url(argument: &'static str, value: &str) -> Result<(), Fault> {
@@ -336,12 +348,7 @@ fn check_url(argument: &'static str, value: &str) -> Result<(), Fault> {
         return refuse("is not a URL", SUCH_AS);
     };
     let host = rest.split('/').next().unwrap_or_default();
-    if host.contains('@') {
-        return Err(Fault::argument(
-            format!("{argument} must not hold a user name or password"),
-            "Clerk asks for none; leave the credentials out.",
-        ));
-    }
+    refuse_credentials(argument, value)?;
     if !matches!(scheme, "https" | "http") || host.is_empty() || value.len() > 2048 {
         return refuse("is not an https URL", SUCH_AS);
     }
@@ -377,9 +384,8 @@ fn check_address(issuer: &str) -> Result<(), Fault> {
             "Pass it to clerk.set_secret_key() as a parameter, and the publishable key as publishable_key.",
         ));
     }
-    if issuer.contains('@') {
-        check_url("issuer", issuer)?;
-    }
+    // First, because the others repeat the value.
+    refuse_credentials("issuer", issuer)?;
     check_issuer(issuer)
         .map_err(|error| Fault::argument(format!("issuer {} {}", quote(issuer), error.fault), error.hint))?;
     check_url("issuer", issuer)

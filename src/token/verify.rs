@@ -83,16 +83,12 @@ pub fn instance_of<'t>(trust: &'t Trust, jwt: &Jwt) -> Result<&'t Instance, Refu
 
 /// The instance's key that the token's header names.
 pub fn key_of<'t>(trust: &'t Trust, instance: &Instance, jwt: &Jwt) -> Result<&'t VerifyingKey, Refusal> {
-    let mismatch = |message: String| {
-        Refusal {
-        reason: Reason::JwkKidMismatch,
-        message,
-        hint: match &instance.jwks_url {
-            Some(_) => "Check that the token comes from this instance, and that clerk.refresh_jwks() succeeds.".into(),
-            None => "Check that the token comes from this instance, and bring its current keys with clerk.import_jwks().".into(),
-        },
-    }
+    let keys = match &instance.jwks_url {
+        Some(_) => "that clerk.refresh_jwks() succeeds",
+        None => "bring its current keys with clerk.import_jwks()",
     };
+    let hint = format!("Check that the token comes from this instance, and {keys}.");
+    let mismatch = |message: String| Refusal::new(Reason::JwkKidMismatch, message, hint.clone());
     let kid = jwt
         .header
         .kid

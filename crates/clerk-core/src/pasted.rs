@@ -190,7 +190,7 @@ mod tests {
             "...",
             "…",
             "xxxxxxxx",
-            "XXXXX",
+            "????????",
             "****",
             "your_secret_key",
             "abcd...wxyz",

@@ -180,17 +180,14 @@ impl Walk {
 
     /// The last row before those of the last time, or an earlier one. The very last row comes last: others of its time may follow.
     fn cursor(&self) -> Option<&str> {
-        if !self.listing.by_cursor {
-            return None;
-        }
-        let behind_all = usize::from(self.at.tied.is_empty() && self.at.tail.len() > 1);
-        let before = self.at.tail.len() - behind_all;
-        let at = match before.checked_sub(1 + self.at.refused) {
-            Some(at) => at,
-            None if behind_all > self.at.refused - before => before,
-            None => return None,
-        };
-        self.at.tail.get(at).map(String::as_str)
+        let tail = &self.at.tail;
+        let ends_with_last = self.at.tied.is_empty() && tail.len() > 1;
+        let (before, last) = tail.split_at(tail.len() - usize::from(ends_with_last));
+        let mut cursors = before.iter().rev().chain(last);
+        cursors
+            .nth(self.at.refused)
+            .filter(|_| self.listing.by_cursor)
+            .map(String::as_str)
     }
 
     /// How many of the rows were not seen before.

@@ -30,7 +30,7 @@ pub fn check_excludable(resource: Option<Resource>, name: &str) -> Result<(), St
         .map(|other| format!("'{}.{name}'", other.table()))
         .collect();
     Err(match others.is_empty() {
-        true => "Use the name of a member of Clerk's objects; docs/mirror.md lists them.".to_owned(),
+        true => "Use the name of a member of Clerk's objects; docs/members.md lists them.".to_owned(),
         false => format!("Did you mean {}?", others.join(" or ")),
     })
 }
@@ -72,7 +72,7 @@ mod tests {
             (
                 None,
                 "birthday",
-                "Use the name of a member of Clerk's objects; docs/mirror.md lists them.",
+                "Use the name of a member of Clerk's objects; docs/members.md lists them.",
             ),
             (None, "payer.id", "Did you mean 'payer_id'?"),
         ] {

@@ -187,13 +187,14 @@ impl Observation {
         }
         let live = self.live.take().unwrap_or_else(|| Live::unknown(self.resource));
         let mut members = Members::of(&live);
-        let count = members.0.len();
-        members
-            .0
-            .retain(|_, ((updated_at, _), _)| *updated_at > deleted_at);
-        let is_complete = members.0.len() == count && count > 0;
-        let left = (!is_complete).then(|| members.write(self.resource, &live));
-        let mut left = left.unwrap_or_else(|| live.clone());
+        let outlasts = |(updated_at, _): Version| updated_at > deleted_at;
+        if outlasts(live.version()) && members.0.values().all(|(version, _)| outlasts(*version)) {
+            drop(members);
+            self.live = Some(live);
+            return;
+        }
+        members.0.retain(|_, (version, _)| outlasts(*version));
+        let mut left = members.write(self.resource, &live);
         if live.updated_at <= deleted_at && deleted_users == DeletedUsers::Scrub {
             let id = serde_json::Value::from(self.id.as_str());
             left.data = format!(r#"{{"id": {id}, "object": "user", "deleted": true}}"#);
